@@ -1,0 +1,63 @@
+"""One writer per product: a lock file that names the process which holds it.
+
+The operating system's own file lock decides (it dies with its owner, so a killed run never blocks the next); the pid
+in the file is only for the message.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from chatdev.errors import UserError
+
+
+class ProductLock:
+    """Context manager; raises UserError when another living process writes to the product."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "lock"
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> ProductLock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+", encoding="utf-8")
+        try:
+            _lock(file)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise UserError(
+                f"another process (pid {holder}) is working on this product",
+                where=str(self.path.parent.parent),
+                fix="Wait for it to end, or stop it with Ctrl-C in its terminal",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None
+
+
+def _lock(file: IO[str]) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        # The byte far behind the pid: a locked byte cannot be read by others on Windows.
+        file.seek(1 << 20)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
