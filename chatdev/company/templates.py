@@ -1,0 +1,79 @@
+"""The one jinja2 environment that every prompt goes through.
+
+Contract: a prompt is a template from a stranger's file, so it may only look things up: undefined names are errors,
+attributes that begin with an underscore are refused, nothing can be called, nothing is repeated by arithmetic, and
+no other file can be included. Values are put in as plain text and are never templates themselves.
+Non-goal: what a prompt means; the chain room says which values there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from chatdev.errors import UserError
+
+
+class _PromptEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox of jinja2, narrowed: no calls, and no operator that makes much out of little."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        raise SecurityError(f"the operator {operator} is not allowed")
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        return False
+
+
+@lru_cache(maxsize=1)
+def environment() -> ImmutableSandboxedEnvironment:
+    """The environment; made once. `optimized=False`, so that checking a template never computes anything."""
+    made = _PromptEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        optimized=False,
+    )
+    made.globals.clear()
+    return made
+
+
+def rendered(text: str, values: Mapping[str, Any], *, where: str = "") -> str:
+    """The template `text` with `values` put in.
+
+    Raises:
+        UserError: the template is faulty, names something that is not there, or tries what is not allowed; one line.
+    """
+    return _told(lambda: environment().from_string(text).render(dict(values)), where)
+
+
+def _told(make: Callable[[], str], where: str) -> str:
+    try:
+        return make()
+    except SecurityError as error:
+        raise UserError(
+            f"the prompt tries something that is not allowed: {_line(error)}", where=where
+        ) from None
+    except UndefinedError as error:
+        raise UserError(
+            f"the prompt names something that is not there: {_line(error)}", where=where
+        ) from None
+    except TemplateError as error:
+        raise UserError(f"the prompt is not a valid template: {_line(error)}", where=where) from None
+    except RecursionError:
+        raise UserError("the prompt is nested too deeply", where=where) from None
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise UserError(f"the prompt cannot be filled in: {_line(error)}", where=where) from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
