@@ -1,8 +1,8 @@
 """The contract between the company and any model: a `Model` opens `Stream`s.
 
-A stream is one agent's endless conversation. It never raises because the dialogue is long: a local stream evicts,
-an API stream sends the pinned head and as much of the newest tail as fits. This room knows text, tokens and money;
-it knows nothing of companies, phases or files.
+A stream is one agent's endless conversation. It never raises because the dialogue is long: a local stream
+evicts, an API stream sends the pinned head and as much of the newest tail as fits. This room knows text, tokens
+and money; it knows nothing of companies, phases or files.
 
     stream = model.open("You are a reviewer …", seed=7)
     mark = stream.hear("Please review main.py …")
@@ -53,7 +53,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one reply cost. `money` is in US dollars, None when the price is not known (never 0 for unknown)."""
+    """What one reply cost. `money` is in US dollars, None when the price is unknown (never 0 for unknown)."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -106,7 +106,7 @@ class Stream(Protocol):
         """Yield the reply as it is made. The reply is part of the stream once the iterator is exhausted."""
 
     def recall(self, text: str) -> Mark:
-        """Append a reply that was said in an earlier life of this stream (resume); nothing is generated or paid."""
+        """Append a reply said in an earlier life of this stream (resume); nothing is generated or paid."""
 
     def holds(self, mark: Mark) -> bool:
         """True when the whole span is still inside the window."""
@@ -118,7 +118,7 @@ class Stream(Protocol):
         """Write a snapshot. The journal stays the truth; a snapshot only saves work."""
 
     def load(self, path: Path) -> bool:
-        """Restore a snapshot of a stream opened in the same way; False (and nothing changed) when it does not fit."""
+        """Restore a snapshot of a stream opened in the same way; False, and no change, when it does not fit."""
 
 
 class Model(Protocol):
@@ -127,7 +127,7 @@ class Model(Protocol):
     name: str
     """The full name as the user writes it, such as `openai:gpt-4o-mini` or `scripted:snake`."""
     resends: bool
-    """True when every reply pays again for the whole conversation (an endpoint); False when memory is kept."""
+    """True when every reply pays for the whole conversation (an endpoint); False when memory is kept."""
 
     def open(self, head: str, *, seed: int = 0) -> Stream:
         """Open a stream with a pinned head (system prompt, role, task) that is never evicted."""

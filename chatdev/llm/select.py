@@ -1,0 +1,168 @@
+"""From what a user writes (`openai:gpt-4o-mini`, `hf:./weights`, `scripted:snake`, `auto`) to a model.
+
+`open_model` opens it, `resolve` only says what would be opened (no network, no weights), and `preflight` asks an
+opened model whether it can be reached before anything is spent. Heavy libraries are imported when a model that
+needs them is opened, not before.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from chatdev.errors import UserError
+from chatdev.llm.base import Model, Sampling
+from chatdev.llm.scripted import ScriptedModel
+
+OnWait = Callable[[float, str], None]
+"""Called before a pause: seconds, and why."""
+OnNotice = Callable[[str], None]
+"""Called with one line that a person should see once."""
+
+OPENAI_URL = "https://api.openai.com/v1"
+DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
+THREE_WAYS = (
+    "Set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own), or name a local model with "
+    "--model hf:<folder or hub id> or CHATDEV_MODEL, or try the demonstration with --model scripted:snake"
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an opener may use beside the part of the name after the colon."""
+
+    sampling: Sampling
+    env: Mapping[str, str]
+    on_wait: OnWait | None
+    on_notice: OnNotice | None
+
+
+def library_root() -> Path:
+    """The folder of the data that ships with the package: inside the wheel, or the checkout."""
+    package = Path(__file__).resolve().parent.parent
+    bundled = package / "library"
+    return bundled if bundled.is_dir() else package.parent
+
+
+def open_model(
+    spec: str,
+    *,
+    sampling: Sampling | None = None,
+    env: Mapping[str, str] | None = None,
+    on_wait: OnWait | None = None,
+    on_notice: OnNotice | None = None,
+) -> Model:
+    """Open the model that a user named.
+
+    Args:
+        spec: `auto`, `openai:<model>`, `hf:<folder or hub id>` or `scripted:<name or file>`.
+        sampling: how tokens are chosen; greedy unless given.
+        env: where OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, CHATDEV_MODEL, CHATDEV_PRICES and
+            CHATDEV_API_TIMEOUT are looked up; the process environment unless given.
+        on_wait: told before every pause of a retry.
+        on_notice: told what a person should know, such as a chat template that had to be made up.
+
+    Raises:
+        UserError: unknown name, missing file, key, endpoint or weights.
+    """
+    setting = Setting(sampling or Sampling(), os.environ if env is None else env, on_wait, on_notice)
+    scheme, rest = split(resolve_auto(spec, setting.env))
+    return OPENERS[scheme](rest, setting)
+
+
+def resolve(spec: str, *, env: Mapping[str, str] | None = None) -> str:
+    """The model that `open_model` would open, as text; asks neither the network nor the disk.
+
+    Raises:
+        UserError: as `open_model`, as far as that can be known from the name and the environment alone.
+    """
+    env = os.environ if env is None else env
+    found = resolve_auto(spec, env)
+    if found == "openai:":
+        return f"openai:<the first model listed by {env.get('OPENAI_BASE_URL', '')}>"
+    split(found)
+    return found
+
+
+def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
+    """`auto` as an explicit name; `openai:` with nothing behind it means: the first model the endpoint lists."""
+    if spec.strip() != "auto":
+        return spec.strip()
+    if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
+        default = "" if env.get("OPENAI_BASE_URL") else DEFAULT_OPENAI_MODEL
+        return f"openai:{env.get('OPENAI_MODEL') or default}"
+    named = env.get("CHATDEV_MODEL", "").strip()
+    if named and named != "auto":
+        return named
+    raise UserError("no model is set up", fix=THREE_WAYS)
+
+
+def split(spec: str) -> tuple[str, str]:
+    """`scheme, rest` of a model's name.
+
+    Raises:
+        UserError: there is no such scheme, or nothing behind the colon.
+    """
+    scheme, colon, rest = spec.partition(":")
+    if not colon and scheme not in OPENERS:
+        raise UserError(
+            f'the model "{spec}" does not say where it runs',
+            fix=f"Write openai:{spec or '<model>'}, hf:<folder or hub id> or scripted:<name>",
+        )
+    if scheme not in OPENERS:
+        near = difflib.get_close_matches(scheme.lower(), OPENERS, n=1)
+        hint = f'Did you mean "{near[0]}:{rest}"?' if near else f"Known are auto, {', '.join(OPENERS)}"
+        raise UserError(f'unknown kind of model "{scheme}" in "{spec}"', fix=hint)
+    if not rest and not (scheme == "openai" and colon):
+        raise UserError(f'the model "{spec}" has no name', fix=f"Write {scheme}:<name>")
+    return scheme, rest
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A model that can be asked whether it is there."""
+
+    def preflight(self) -> None: ...
+
+
+def preflight(model: Model) -> None:
+    """Check that the model can be used, before a token is spent.
+
+    Raises:
+        UserError: it cannot, with the reason and what to do.
+    """
+    if isinstance(model, Checkable):
+        model.preflight()
+
+
+def _open_scripted(rest: str, setting: Setting) -> Model:
+    return ScriptedModel(find_script(rest), name=f"scripted:{rest}")
+
+
+def find_script(name: str) -> Path:
+    """The file of a script: one that ships with the package, or a path.
+
+    Raises:
+        UserError: there is none; the message lists those that ship.
+    """
+    shipped = library_root() / "scripts"
+    if re.fullmatch(r"[A-Za-z0-9_-]+", name) and (shipped / f"{name}.yaml").is_file():
+        return shipped / f"{name}.yaml"
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in shipped.glob("*.yaml"))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'Did you mean "scripted:{near[0]}"?' if near else f"Shipped are: {', '.join(known) or 'none'}"
+    raise UserError(f'no script "{name}"', fix=f"{hint} (or name a YAML file)")
+
+
+OPENERS: dict[str, Callable[[str, Setting], Model]] = {
+    "scripted": _open_scripted,
+}
+"""Back ends by the word before the colon; other parts of the program may add theirs."""
