@@ -1,8 +1,8 @@
 """The contract between the company and any model: a `Model` opens `Stream`s.
 
 A stream is one agent's endless conversation. It never raises because the dialogue is long: a local stream
-evicts, an API stream sends the pinned head and as much of the newest tail as fits. This room knows text, tokens
-and money; it knows nothing of companies, phases or files.
+evicts, an API stream sends the pinned head and as much of the newest tail as fits. This room knows text,
+tokens and money; it knows nothing of companies, phases or files.
 
     stream = model.open("You are a reviewer …", seed=7)
     mark = stream.hear("Please review main.py …")
@@ -118,7 +118,7 @@ class Stream(Protocol):
         """Write a snapshot. The journal stays the truth; a snapshot only saves work."""
 
     def load(self, path: Path) -> bool:
-        """Restore a snapshot of a stream opened in the same way; False, and no change, when it does not fit."""
+        """Restore a snapshot of a stream opened in the same way; when it does not fit: False, no change."""
 
 
 class Model(Protocol):

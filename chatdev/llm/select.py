@@ -1,8 +1,8 @@
 """From what a user writes (`openai:gpt-4o-mini`, `hf:./weights`, `scripted:snake`, `auto`) to a model.
 
-`open_model` opens it, `resolve` only says what would be opened (no network, no weights), and `preflight` asks an
-opened model whether it can be reached before anything is spent. Heavy libraries are imported when a model that
-needs them is opened, not before.
+`open_model` opens it, `resolve` only says what would be opened (no network, no weights), and `preflight` asks
+an opened model whether it can be reached before anything is spent. Heavy libraries are imported when a model
+that needs them is opened, not before.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def resolve(spec: str, *, env: Mapping[str, str] | None = None) -> str:
 
 
 def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
-    """`auto` as an explicit name; `openai:` with nothing behind it means: the first model the endpoint lists."""
+    """`auto` as an explicit name; a bare `openai:` means the first model that the endpoint lists."""
     if spec.strip() != "auto":
         return spec.strip()
     if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
