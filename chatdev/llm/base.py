@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Finish = Literal["stop", "length", "cut"]
 """Why a reply ended: the model was done, the reply limit was reached, or the connection broke for good."""
@@ -136,3 +136,15 @@ class Model(Protocol):
         """One line for the person: what this model is."""
 
     def close(self) -> None: ...
+
+
+class ImagesUnavailable(Exception):
+    """The endpoint cannot draw pictures; the text says why. Whoever asked goes on without."""
+
+
+@runtime_checkable
+class ImageModel(Protocol):
+    """A model that can also draw."""
+
+    def image(self, prompt: str, size: str) -> bytes:
+        """A PNG picture of `size`, such as `256x256`. Raises ImagesUnavailable."""

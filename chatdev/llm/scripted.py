@@ -1,7 +1,7 @@
 """A deterministic model that plays recorded replies: for tests, demonstrations and dry runs of a company.
 
 It is always named as what it is. It takes no money, its token counts are estimates, and nothing it says is
-made up on the spot: when no recorded reply fits, that is a `UserError` which names the script and what was heard.
+made up on the spot: when no recorded reply fits, that is a `UserError` naming the script and what was heard.
 The entries of a script are shared by all streams of one model, in the order of the file.
 """
 

@@ -1,0 +1,49 @@
+"""Keeps the key inside the client: everything that is shown, logged or raised goes through a `Redactor` first.
+
+Endpoints do echo keys in their errors, whole, cut or starred. So not only the key itself is replaced, but every
+stretch of twelve characters of it, whatever looks like a key, and passwords inside URLs.
+"""
+
+from __future__ import annotations
+
+import re
+
+MARK = "[key]"
+_STRETCH = 12
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{8,}|(?<=Bearer )\S{8,}")
+_URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+class Redactor:
+    """Replaces secrets in texts; it has no readable representation itself."""
+
+    def __init__(self, *secrets: str | None) -> None:
+        self._secrets = tuple(secret for secret in secrets if secret and len(secret) >= 4)
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, MARK)
+            text = _without_stretches(text, secret)
+        return _URL_PASSWORD.sub(MARK, _LOOKS_LIKE_A_KEY.sub(MARK, text))
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._secrets)} secrets)"
+
+
+def _without_stretches(text: str, secret: str) -> str:
+    """Replace whatever is at least `_STRETCH` consecutive characters of the secret."""
+    parts = {secret[i : i + _STRETCH] for i in range(len(secret) - _STRETCH + 1)}
+    covered = [False] * len(text)
+    for start in range(len(text) - _STRETCH + 1):
+        if text[start : start + _STRETCH] in parts:
+            covered[start : start + _STRETCH] = [True] * _STRETCH
+    if not any(covered):
+        return text
+    out: list[str] = []
+    for index, char in enumerate(text):
+        if not covered[index]:
+            out.append(char)
+        elif index == 0 or not covered[index - 1]:
+            out.append(MARK)
+    return "".join(out)
