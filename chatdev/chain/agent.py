@@ -1,0 +1,107 @@
+"""An agent: a role with a stream, and the knowledge of what that stream still holds.
+
+Everything an agent hears and says goes through the journal under a key. In a resumed run a recorded sentence is given
+back to the stream as it was (`recall`), and the model is asked only for what was never said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from chatdev.chain.brief import Item
+from chatdev.llm.base import Mark, SayLimits, Stream
+from chatdev.run.journal import Journal
+
+WORDS_EVERY = 0.1
+"""Seconds of talk that are gathered into one `words` event."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One reply as the chain uses it."""
+
+    key: str
+    text: str
+    finish: str
+    mark: Mark
+
+
+class Agent:
+    """One role at work on one stream."""
+
+    def __init__(self, name: str, model: str, stream: Stream, journal: Journal, before: Callable[[], None]) -> None:
+        """`before` is called before every reply that will be paid for; it raises when a limit is reached."""
+        self.name, self.model = name, model
+        self._stream, self._journal, self._before = stream, journal, before
+        self._known: dict[str, tuple[str, Mark]] = {}
+
+    def knows(self, item: Item) -> bool:
+        """True when the stream still holds this item in this version."""
+        version, mark = self._known.get(item.name, ("", Mark(0, 0)))
+        return version == item.version and self._stream.holds(mark)
+
+    def has_met(self, name: str) -> bool:
+        """True when the agent was ever shown an item of this name, in whatever version."""
+        return name in self._known
+
+    def met(self) -> list[str]:
+        return sorted(self._known)
+
+    def hear(self, key: str, phase: str, by: str, make: Callable[[], tuple[str, list[Item]]]) -> str:
+        """Let the agent hear a text; `make` renders it and names the items it shows. Returns the text heard."""
+
+        def compose() -> dict[str, object]:
+            text, shown = make()
+            return {
+                "agent": self.name,
+                "by": by,
+                "phase": phase,
+                "text": text,
+                "shows": {item.name: item.version for item in shown},
+            }
+
+        event = self._journal.once("told", key, compose)
+        mark = self._stream.hear(event["text"])
+        for name, version in event["shows"].items():
+            self._known[name] = (version, mark)
+        return str(event["text"])
+
+    def say(self, key: str, phase: str, limits: SayLimits) -> Spoken:
+        """The agent's reply: the recorded one, or a new one, spoken into the journal as it is made."""
+        event = self._journal.recorded(key)
+        if event is not None:
+            mark = self._stream.recall(event["text"])
+            return Spoken(key, event["text"], event["finish"], mark)
+        self._before()
+        self._speak(phase, limits)
+        reply, window = self._stream.reply, self._stream.window
+        self._journal.append(
+            "said",
+            key,
+            agent=self.name,
+            phase=phase,
+            model=self.model,
+            text=reply.text,
+            finish=reply.finish,
+            usage=asdict(reply.usage),
+            window=asdict(window),
+        )
+        return Spoken(key, reply.text, reply.finish, reply.mark)
+
+    def _speak(self, phase: str, limits: SayLimits) -> None:
+        heard: list[str] = []
+        since = time.monotonic()
+        for piece in self._stream.say(limits):
+            heard.append(piece)
+            if time.monotonic() - since >= WORDS_EVERY:
+                self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
+                heard, since = [], time.monotonic()
+        if heard:
+            self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
+
+    def wrote(self, items: list[Item], mark: Mark) -> None:
+        """Remember that these items stand in the agent's own reply."""
+        for item in items:
+            self._known[item.name] = (item.version, mark)

@@ -1,0 +1,65 @@
+"""Checks as steps of a chain, and the conditions that end a loop.
+
+A check asks no model: it looks at the files (`placeholders`) or climbs the ladder (`verify`). Its result is an event,
+an artifact that phases can read, and what loop conditions look at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatdev.chain.context import Context
+
+
+def verify(ctx: Context, step: str) -> str:
+    """Climb the ladder on the files as they are, write `test_report`, and return the verdict."""
+    ctx.journal.once("step_started", ctx.key(f"{step}/started"), lambda: {"step": step, "phase": "verify", "title": "Verify"})
+
+    def climb() -> dict[str, Any]:
+        engine = ctx.engine()
+        report = ctx.climb(engine, step)
+        return {"step": step, "report": report.to_json(), "for_model": report.for_model()}
+
+    event = ctx.journal.once("checked", ctx.key(f"{step}/checked"), climb)
+    ctx.brief.write(ctx.key(f"{step}/artifact:test_report"), "test_report", event["for_model"], "verify")
+    ctx.progress.verdict = event["report"]["verdict"]
+    ctx.progress.checked = True
+    return ctx.progress.verdict
+
+
+def placeholders(ctx: Context, step: str) -> list[str]:
+    """List the unfinished places of the files and write the artifact `placeholders`."""
+
+    def look() -> dict[str, Any]:
+        from chatdev.software.placeholders import find_placeholders
+
+        found = find_placeholders(ctx.workspace.texts())
+        return {"found": [f"{one.path}:{one.line} {one.name}: {one.why}" for one in found], "step": step}
+
+    event = ctx.journal.once("looked", ctx.key(f"{step}/looked"), look)
+    ctx.brief.write(
+        ctx.key(f"{step}/artifact:placeholders"), "placeholders", "\n".join(event["found"]), "placeholders"
+    )
+    return list(event["found"])
+
+
+def holds(ctx: Context, until: str | None, step: str, changes_before_round: int | None) -> bool:
+    """Does a loop's `until` hold now?
+
+    Args:
+        step: where the question is asked, for the journal.
+        changes_before_round: the number of commits before the round that just ended, None within a round.
+    """
+    progress = ctx.progress
+    if until is None:
+        return False
+    if until == "verified":
+        return progress.checked and progress.verdict == "verified"
+    if until == "no_placeholders":
+        return not placeholders(ctx, f"{step}/until")
+    if until == "unchanged":
+        return changes_before_round is not None and changes_before_round == progress.changes
+    phase, _, what = until.rpartition(".")
+    if what == "done":
+        return phase in progress.done
+    return progress.changed.get(phase) is False

@@ -1,0 +1,221 @@
+"""One run of a company, from the order to the report.
+
+    with the product locked: open journal → open models and sandbox → walk the chain → write the report
+
+Starting and resuming are the same thing: the walk takes from the journal what it holds and does the rest. Whatever
+ends the run (the chain, a limit, a person, Ctrl-C, a failing endpoint, a defect), the report is written and the
+product can be resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import chatdev
+from chatdev.chain.brief import Brief
+from chatdev.chain.context import Context
+from chatdev.chain.crew import Crew
+from chatdev.chain.people import Nobody, Person
+from chatdev.chain.prompt import Composer
+from chatdev.chain.walk import walk
+from chatdev.chain.words import Words
+from chatdev.company import CompanyBundle
+from chatdev.errors import Interrupted, Stop, UserError
+from chatdev.llm.base import Model, Sampling
+from chatdev.llm.select import open_model, preflight
+from chatdev.run.files import write_json
+from chatdev.run.journal import Event, Journal
+from chatdev.run.ledger import Ledger, RunLimits
+from chatdev.run.lock import ProductLock
+from chatdev.run.product import Product
+from chatdev.run.report import EXIT_BY_VERDICT, make_report
+from chatdev.sandbox import LadderReport, SandboxConfig, climb, open_engine
+from chatdev.sandbox.engine import Engine
+from chatdev.software.history import History
+from chatdev.software.workspace import Workspace, WorkspaceLimits
+
+Reader = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for; it is written into the journal, so a resumed run needs nothing again."""
+
+    task: str
+    seed: int = 0
+    source: Path | None = None
+    """A folder or repository to start from."""
+
+
+@dataclass
+class CompanyRun:
+    """One life of a run."""
+
+    product: Product
+    bundle: CompanyBundle
+    order: Order
+    person: Person = field(default_factory=Nobody)
+    screens: Callable[[Ledger, dict[str, str]], Iterable[Reader]] = lambda ledger, titles: ()
+    """Makes the readers of this run's events, once ledger and titles are known."""
+
+    def run(self) -> dict[str, Any]:
+        """Work until the chain is through or something stops it; returns the report."""
+        with ExitStack() as stack:
+            stack.enter_context(ProductLock(self.product.ours))
+            journal = Journal.open(self.product.journal)
+            stack.callback(journal.close)
+            ledger = Ledger()
+            for event in journal.events:
+                ledger.read(event)
+            journal.subscribe(ledger.read)
+            titles = {name: role.title for name, role in self.bundle.roles.items()}
+            for reader in self.screens(ledger, titles):
+                journal.subscribe(reader)
+            journal.append("life", pid=os.getpid(), version=chatdev.__version__, resumed=bool(journal.events))
+            try:
+                self._work(journal, ledger, stack)
+            finally:
+                report = make_report(self.product, journal, ledger)
+                write_json(self.product.report_file, report)
+        return report
+
+    def _work(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> None:
+        """Walk the chain; every way out is an event."""
+        try:
+            ctx = self._prepare(journal, ledger, stack)
+            verdict = walk(ctx)
+            report = next(reversed(list(journal.of_kind("checked"))))["report"]
+            code = EXIT_BY_VERDICT[verdict]
+            journal.append("run_ended", verdict=verdict, reason=report["reason"], exit_code=code)
+        except Stop as stop:
+            journal.append("stopped", reason=stop.reason, exit_code=stop.exit_code)
+        except KeyboardInterrupt:
+            journal.append("stopped", reason="interrupted", exit_code=Interrupted.exit_code)
+        except UserError as error:
+            journal.append("stopped", reason=str(error), exit_code=error.exit_code)
+            raise
+        except Exception as error:
+            self._log(traceback.format_exc())
+            journal.append("stopped", reason=f"defect: {type(error).__name__}: {error}", exit_code=1)
+            raise
+
+    def _prepare(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> Context:
+        """Open everything the chain needs; whatever is missing is told before a token is spent."""
+        company, product = self.bundle.company, self.product
+        limits = company.limits
+        bounds = RunLimits(limits.tokens, limits.money, limits.minutes, limits.turns)
+        crew = Crew(
+            self.bundle,
+            self.order.task,
+            self.order.seed,
+            journal,
+            lambda name: self._model(name, journal),
+            lambda: bounds.check(ledger),
+        )
+        stack.callback(crew.close)
+        models = {role: crew.model_of(role).name for role in self.bundle.used_roles()}
+        started = journal.once("run_started", "run", lambda: self._started(models))
+        engine = self._engine(journal)
+        if engine is not None:
+            engine.sweep()
+        workspace = Workspace(
+            product.root, WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes)
+        )
+        history = History(product.root)
+        self._first_files(journal, history, started["born"])
+        words = Words.load(product.company / "words.yaml")
+        brief = Brief(journal, self._given(words))
+        return Context(
+            product=product,
+            bundle=self.bundle,
+            journal=journal,
+            ledger=ledger,
+            workspace=workspace,
+            history=history,
+            brief=brief,
+            words=words,
+            composer=Composer(brief, words, workspace.texts),
+            crew=crew,
+            person=self.person,
+            engine=lambda: engine,
+            climb=lambda found, step: self._climb(found, step, journal),
+            born=started["born"],
+        )
+
+    def _started(self, models: dict[str, str]) -> dict[str, Any]:
+        born = os.environ.get("SOURCE_DATE_EPOCH", "")
+        return {
+            "task": self.order.task,
+            "seed": self.order.seed,
+            "source": str(self.order.source) if self.order.source else None,
+            "company": self.bundle.company.name,
+            "models": models,
+            "titles": {name: role.title for name, role in self.bundle.roles.items()},
+            # Commit dates count from here, so that a resumed run makes the same commits (reproducible-builds.org).
+            "born": int(born) if born.isdigit() else int(time.time()),
+        }
+
+    def _model(self, name: str, journal: Journal) -> Model:
+        sampling = Sampling(**self.bundle.company.sampling.model_dump(), seed=self.order.seed)
+        model = open_model(
+            name,
+            sampling=sampling,
+            on_wait=lambda seconds, reason: journal.append("waiting", seconds=seconds, reason=reason) and None,
+            on_notice=lambda text: journal.append("notice", text=text, step="") and None,
+        )
+        preflight(model)
+        return model
+
+    def _engine(self, journal: Journal) -> Engine | None:
+        """The sandbox; without one the product is built all the same, and its verdict says `unverified`."""
+        engine = open_engine(self._sandbox(), run_id=self.product.name)
+        if engine is None:
+            return None
+        for limit in engine.missing_limits():
+            journal.append("notice", text=f"the sandbox does not enforce {limit}", step="")
+        return engine
+
+    def _sandbox(self) -> SandboxConfig:
+        return SandboxConfig(**self.bundle.company.sandbox.model_dump())
+
+    def _climb(self, engine: Engine | None, step: str, journal: Journal) -> LadderReport:
+        accept = Path(self.bundle.company.accept) if self.bundle.company.accept else None
+        return climb(
+            self.product.root,
+            engine,
+            self._sandbox(),
+            accept=accept,
+            on_rung=lambda rung: journal.append("rung", rung=rung.to_json(), step=step) and None,
+            evidence=self.product.evidence / step,
+        )
+
+    def _first_files(self, journal: Journal, history: History, born: int) -> None:
+        """An empty repository, or a copy of what the run starts from."""
+
+        def begin() -> dict[str, Any]:
+            if self.order.source is None:
+                history.init()
+                return {"files": 0}
+            return {"files": history.import_from(self.order.source, born)}
+
+        journal.once("opened", "opened", begin)
+
+    def _given(self, words: Words) -> dict[str, str]:
+        company = self.bundle.company
+        return {
+            "task": self.order.task,
+            "background": company.background,
+            "gui": words.say("gui").strip() if company.gui else "",
+            "existing": words.say("existing").strip() if self.order.source else "",
+        }
+
+    def _log(self, text: str) -> None:
+        with self.product.log.open("a", encoding="utf-8") as log:
+            log.write(time.strftime("%Y-%m-%d %H:%M:%S\n") + text + "\n")

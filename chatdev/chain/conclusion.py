@@ -1,0 +1,81 @@
+"""Control lines: how an agent says "this is settled".
+
+A control line is a line of the speaking agent's own reply that starts with `<INFO>`. The same characters inside a
+file block, a code fence or a quotation are data and mean nothing: a program may print them, a reviewer may cite them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+CONTROL = "<INFO>"
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_FILE_OPEN = re.compile(r"^\s{0,3}<file\s+path=", re.IGNORECASE)
+_FILE_CLOSE = re.compile(r"^\s{0,3}</file>\s*$", re.IGNORECASE)
+
+
+def own_lines(reply: str) -> list[str]:
+    """The lines an agent says itself: outside file blocks, code fences and quotations."""
+    lines: list[str] = []
+    fence = ""
+    in_file = False
+    for line in reply.splitlines():
+        mark = _FENCE.match(line)
+        if in_file:
+            in_file = not _FILE_CLOSE.match(line)
+        elif fence:
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif _FILE_OPEN.match(line):
+            in_file = "</file>" not in line.lower()
+        elif mark:
+            fence = mark[1]
+        elif not line.lstrip().startswith(">"):
+            lines.append(line)
+    return lines
+
+
+def control_line(reply: str) -> str | None:
+    """The text after the last control line's `<INFO>`, None when the reply has no control line."""
+    found = [line for line in own_lines(reply) if line.startswith(CONTROL)]
+    return found[-1][len(CONTROL) :].strip() if found else None
+
+
+def is_done(reply: str, done_when: str | None) -> bool:
+    """True when the reply holds the phase's `done_when` as a line of its own (case and a final dot do not matter)."""
+    if not done_when:
+        return False
+    wanted = _plain(done_when)
+    return any(_plain(line) == wanted for line in own_lines(reply))
+
+
+def choice(text: str, choices: list[str]) -> str | None:
+    """The one of `choices` that a conclusion names, in the company's own spelling; None when it names none."""
+    plain = _plain(text)
+    for one in choices:
+        if _plain(one) == plain:
+            return one
+    named = [one for one in choices if re.search(rf"\b{re.escape(_plain(one))}\b", plain)]
+    return named[0] if len(named) == 1 else None
+
+
+def yaml_block(reply: str) -> str:
+    """The first fenced YAML block of a reply, or the whole reply, when it is a YAML mapping or list.
+
+    Raises ValueError with the parser's message otherwise.
+    """
+    fenced = re.search(r"^```ya?ml\s*\n(.*?)^```\s*$", reply, re.DOTALL | re.MULTILINE | re.IGNORECASE)
+    text = fenced[1] if fenced else reply
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if not isinstance(value, dict | list):
+        raise ValueError("the reply is not a YAML mapping or list")
+    return text.strip() + "\n"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).rstrip(".!").casefold()

@@ -1,0 +1,79 @@
+"""What every step of a chain works with, gathered in one place.
+
+The chain room is the only one that knows all others; this object is how it hands them round. `Progress` is the small
+state that loop conditions look at; it is built again from the journal when a run is resumed, by walking the chain.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatdev.chain.brief import Brief
+from chatdev.chain.prompt import Composer
+from chatdev.chain.words import Words
+from chatdev.run.journal import Journal
+from chatdev.run.ledger import Ledger
+from chatdev.run.product import Product
+
+if TYPE_CHECKING:
+    from chatdev.chain.crew import Crew
+    from chatdev.chain.people import Person
+    from chatdev.company import CompanyBundle
+    from chatdev.sandbox.engine import Engine
+    from chatdev.sandbox.ladder import LadderReport
+    from chatdev.software.history import History
+    from chatdev.software.workspace import Workspace
+
+
+@dataclass
+class Progress:
+    """What loop conditions can ask about."""
+
+    verdict: str = "unverified"
+    """The last verdict on the files as they are now; any change of a file sets it back."""
+    checked: bool = False
+    """The ladder was climbed on the files as they are now."""
+    done: set[str] = field(default_factory=set)
+    """Phases whose last reply said their `done_when`."""
+    changed: dict[str, bool] = field(default_factory=dict)
+    """Whether a phase changed files the last time it ran."""
+    changes: int = 0
+    """Commits so far, for `unchanged` rounds."""
+
+
+@dataclass
+class Context:
+    """One run, with everything it needs."""
+
+    product: Product
+    bundle: CompanyBundle
+    journal: Journal
+    ledger: Ledger
+    workspace: Workspace
+    history: History
+    brief: Brief
+    words: Words
+    composer: Composer
+    crew: Crew
+    person: Person
+    engine: Callable[[], Engine | None]
+    """Opens the sandbox at the first use; None when there is none."""
+    climb: Callable[[Engine | None, str], LadderReport]
+    """Climbs the ladder on the product with an engine; the text is the step, for the events."""
+    born: float
+    """The base of commit dates, seconds since 1970: the start of the run, or SOURCE_DATE_EPOCH."""
+    accept: Path | None = None
+    progress: Progress = field(default_factory=Progress)
+    _counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def key(self, stem: str) -> str:
+        """The next key of this stem: `review.2.code_review/reviewer/said` gives `…/said1`, `…/said2`, …
+
+        Counting starts again with every life of the run, so a resumed walk meets the same keys.
+        """
+        self._counts[stem] += 1
+        return f"{stem}{self._counts[stem]}"

@@ -1,0 +1,77 @@
+"""The crew: which agent stands behind a role in this step, on which stream.
+
+With scope `run` a role keeps one stream for the whole project; with `phase` every phase opens a fresh one. `auto`
+takes `run` for models that keep their memory (local) and `phase` for those that are paid again for every word of the
+past at every call (endpoints).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from chatdev.chain.agent import Agent
+from chatdev.company import CompanyBundle
+from chatdev.company.templates import environment
+from chatdev.llm.base import Model
+from chatdev.run.journal import Journal
+
+
+class Crew:
+    """Opens agents, and keeps those that live as long as the run."""
+
+    def __init__(
+        self,
+        bundle: CompanyBundle,
+        task: str,
+        seed: int,
+        journal: Journal,
+        open_model: Callable[[str], Model],
+        before: Callable[[], None],
+    ) -> None:
+        """`open_model` opens a model by its full name; the same name gives the same model."""
+        self._bundle, self._task, self._seed = bundle, task, seed
+        self._journal, self._open_model, self._before = journal, open_model, before
+        self._models: dict[str, Model] = {}
+        self._staying: dict[str, Agent] = {}
+
+    def model_of(self, role: str) -> Model:
+        """The model of a role: the company's word for the role, the role's own, the company's."""
+        company = self._bundle.company
+        use = company.roles.get(role)
+        name = (use.model if use else None) or self._bundle.roles[role].model or company.model
+        if name not in self._models:
+            self._models[name] = self._open_model(name)
+        return self._models[name]
+
+    def keeps(self, role: str) -> bool:
+        """True when the role keeps one stream for the whole run."""
+        scope = self._bundle.company.stream.scope
+        return scope == "run" or (scope == "auto" and not self.model_of(role).resends)
+
+    def agent(self, role: str, step: str) -> Agent:
+        """The agent of a role in a step."""
+        if not self.keeps(role):
+            return self._new(role, step)
+        if role not in self._staying:
+            self._staying[role] = self._new(role, "run")
+        return self._staying[role]
+
+    @staticmethod
+    def head_of(bundle: CompanyBundle, role: str, task: str) -> str:
+        """The pinned head of a role's streams: who it is, the company's background and the task."""
+        found = bundle.roles[role]
+        template = environment().from_string(found.prompt)
+        text = template.render(task=task, background=bundle.company.background, role=found)
+        return text.strip() + "\n"
+
+    def _new(self, role: str, where: str) -> Agent:
+        model = self.model_of(role)
+        # Every stream has a seed of its own, so that two agents never walk in step on the same random numbers.
+        digest = hashlib.sha256(f"{self._seed}/{role}/{where}".encode()).digest()
+        stream = model.open(self.head_of(self._bundle, role, self._task), seed=int.from_bytes(digest[:4], "big"))
+        return Agent(role, model.name, stream, self._journal, self._before)
+
+    def close(self) -> None:
+        for model in self._models.values():
+            model.close()

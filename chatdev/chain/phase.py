@@ -1,0 +1,199 @@
+"""A phase: a dialogue, and what becomes of its conclusion.
+
+    ask a person (instructor: human) → dialogue → conclusion by kind → artifact or files → sign-off
+
+A conclusion of kind text, line or yaml becomes an artifact; files and pictures become a commit. A reply that cannot
+be used goes back with the exact reason, `reask` times; then whatever was right in it is taken and the rest is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from chatdev.chain import conclusion as concluding
+from chatdev.chain.context import Context
+from chatdev.chain.dialogue import Dialogue, Talk
+from chatdev.chain.filing import Filing
+from chatdev.chain.people import Answer, Question
+from chatdev.chain.pictures import draw
+from chatdev.company import Phase
+from chatdev.errors import StoppedByPerson
+
+COMMENTS = 20
+"""Most rounds of comments a person can give to one phase before it counts as approved."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a phase came to."""
+
+    done: bool
+    """The phase's `done_when` was said, or the person had nothing to say."""
+    changed: bool
+    """It changed files."""
+
+
+class PhaseRun:
+    """One phase at one step of the chain."""
+
+    def __init__(self, ctx: Context, phase: Phase, step: str) -> None:
+        self.ctx, self.phase, self.step = ctx, phase, step
+
+    def run(self, **names: Any) -> Outcome:
+        """Go through the phase. `names` are further values for its prompt (question, dialogue)."""
+        before = self.ctx.progress.changes
+        self._event(
+            "step_started", title=self.phase.title, instructor=self.phase.instructor, assistant=self.phase.assistant
+        )
+        if self.phase.instructor == "human":
+            answer = self._ask(self.ctx.brief.text("files"))
+            if answer.kind == "approve":
+                return self._end(Outcome(done=True, changed=False))
+            names["comment"] = answer.text
+        outcome = self._talk(names)
+        outcome = self._sign_off(outcome, names)
+        return self._end(Outcome(outcome.done, self.ctx.progress.changes > before))
+
+    def _talk(self, names: dict[str, Any]) -> Outcome:
+        dialogue = Dialogue(self.ctx, self.phase, self.step, names)
+        talk = dialogue.hold()
+        done = concluding.is_done(talk.last.text, self.phase.done_when)
+        if self.phase.conclusion == "files":
+            Filing(self.ctx, dialogue, self.step).take(talk, needed=not self.phase.done_when or not done)
+        elif self.phase.conclusion == "pictures":
+            draw(self.ctx, dialogue, talk, self.step)
+        else:
+            self._write(self._conclude(dialogue, talk, names))
+        return Outcome(done, False)
+
+    def _conclude(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> str:
+        """The text that the dialogue came to, by the phase's kind of conclusion."""
+        if self.phase.conclusion == "text":
+            return talk.last.text.strip() + "\n"
+        if self.phase.conclusion == "yaml":
+            return self._yaml(dialogue, talk)
+        found = talk.conclusion
+        if found is None and self.phase.reflect and self.ctx.bundle.company.reflection:
+            found = self._reflect(talk, names)
+        return self._line(dialogue, found)
+
+    def _line(self, dialogue: Dialogue, found: str | None) -> str:
+        """A one-line conclusion, held to the phase's choices; asked for again when there is none."""
+        choices = self.phase.choices
+        for attempt in range(self.phase.reask + 1):
+            if found and not choices:
+                return found
+            picked = concluding.choice(found, choices) if found else None
+            if picked:
+                return picked
+            if attempt < self.phase.reask:
+                wanted = choices or ["your conclusion"]
+                found = concluding.control_line(
+                    dialogue.again(self.ctx.words.say("reask_choice", choices=wanted)).text
+                )
+        fallback = self.phase.default if self.phase.default is not None else (found or "")
+        self._notice(f'no conclusion in "{self.phase.title}"; going on with "{fallback}"')
+        return fallback
+
+    def _yaml(self, dialogue: Dialogue, talk: Talk) -> str:
+        text = talk.last.text
+        for attempt in range(self.phase.reask + 1):
+            try:
+                return concluding.yaml_block(text)
+            except ValueError as error:
+                if attempt == self.phase.reask:
+                    self._notice(f'no valid YAML in "{self.phase.title}": {error}')
+                    break
+                text = dialogue.again(self.ctx.words.say("reask_yaml", error=str(error))).text
+        return self.phase.default or ""
+
+    def _reflect(self, talk: Talk, names: dict[str, Any]) -> str | None:
+        """Let two others read the dialogue and say what it came to."""
+        ctx = self.ctx
+        name = ctx.bundle.company.reflection
+        assert name is not None
+        titles = ctx.bundle.roles
+        script = "\n\n".join(f"{titles[role].title}: {text.strip()}" for role, text in talk.transcript)
+        dialogue = Dialogue(
+            ctx,
+            ctx.bundle.phases[name],
+            f"{self.step}.{name}",
+            {"question": self.phase.reflect, "dialogue": script, **names},
+        )
+        return dialogue.hold().conclusion
+
+    def _write(self, text: str) -> None:
+        """Make the conclusion an artifact; a YAML mapping may fill several."""
+        values = {name: text for name in self.phase.writes[:1]}
+        if self.phase.conclusion == "yaml" and len(self.phase.writes) > 1:
+            found = yaml.safe_load(text) if text else {}
+            if isinstance(found, dict):
+                values = {name: _plain(found.get(name, "")) for name in self.phase.writes}
+        for name, value in values.items():
+            self.ctx.brief.write(
+                self.ctx.key(f"{self.step}/artifact:{name}"), name, value, self.phase.assistant
+            )
+
+    def _sign_off(self, outcome: Outcome, names: dict[str, Any]) -> Outcome:
+        """Ask the person, where the company wants it, and let the agents revise until it is approved."""
+        review = self.ctx.bundle.company.review
+        if review == "none" or (review != "all" and self.phase.name not in review):
+            return outcome
+        for _ in range(COMMENTS):
+            answer = self._ask(self._subject())
+            if answer.kind == "approve":
+                break
+            self._revise(answer.text, names)
+        return outcome
+
+    def _revise(self, comment: str, names: dict[str, Any]) -> None:
+        dialogue = Dialogue(self.ctx, self.phase, self.step, names)
+        dialogue._put(dialogue.assistant, self.phase.prompt, self.phase.instructor)
+        spoken = dialogue.again(self.ctx.words.say("person", comment=comment))
+        talk = Talk(
+            dialogue.assistant, spoken, concluding.control_line(spoken.text), [(self.phase.assistant, spoken.text)]
+        )
+        if self.phase.conclusion == "files":
+            Filing(self.ctx, dialogue, self.step).take(talk, needed=True)
+        elif self.phase.conclusion != "pictures":
+            self._write(self._conclude(dialogue, talk, names))
+
+    def _subject(self) -> str:
+        """What a person is shown: the artifact, or the files as they are."""
+        if self.phase.conclusion in ("files", "pictures"):
+            return self.ctx.history.last_diff()
+        return "\n".join(self.ctx.brief.text(name) for name in self.phase.writes)
+
+    def _ask(self, subject: str) -> Answer:
+        question = Question(self.step, self.phase.title, subject)
+
+        def ask() -> dict[str, Any]:
+            answer = self.ctx.person.ask(question)
+            return {"answer": answer.kind, "text": answer.text, "phase": self.phase.name}
+
+        event = self.ctx.journal.once("answered", self.ctx.key(f"{self.step}/answered"), ask)
+        if event["answer"] == "stop":
+            raise StoppedByPerson(f'stopped at "{self.phase.title}"')
+        return Answer(event["answer"], event["text"])
+
+    def _end(self, outcome: Outcome) -> Outcome:
+        self._event("step_ended", done=outcome.done, changed=outcome.changed)
+        progress = self.ctx.progress
+        progress.changed[self.phase.name] = outcome.changed
+        (progress.done.add if outcome.done else progress.done.discard)(self.phase.name)
+        return outcome
+
+    def _event(self, kind: str, **data: Any) -> None:
+        key = self.ctx.key(f"{self.step}/{kind}")
+        self.ctx.journal.once(kind, key, lambda: {"step": self.step, "phase": self.phase.name, **data})
+
+    def _notice(self, text: str) -> None:
+        key = self.ctx.key(f"{self.step}/notice")
+        self.ctx.journal.once("notice", key, lambda: {"text": text, "step": self.step})
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else yaml.safe_dump(value, allow_unicode=True, sort_keys=False)

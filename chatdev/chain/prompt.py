@@ -1,0 +1,132 @@
+"""What an agent is shown: prompts that grow with what is new, not with the length of the project.
+
+A prompt names artifacts (`{{ review }}`, `{{ files }}`). When it is rendered for an agent, whatever that agent's
+stream still holds in its current version is referred to; whatever it never saw, or lost, or has changed since, is
+shown in full. What was shown is returned beside the text, because the agent now knows it.
+
+Values become text only where the template really prints them: a name inside an `if` that is not taken shows nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jinja2 import TemplateError
+
+from chatdev.chain.agent import Agent
+from chatdev.chain.brief import Brief, Item
+from chatdev.chain.words import Words
+from chatdev.company.templates import environment
+from chatdev.errors import UserError
+
+SHORT = 400
+"""An artifact up to this many characters is simply said again; a reference would not be shorter to read."""
+
+
+class Printed:
+    """A template value that is made, and recorded as shown, when the template prints it."""
+
+    def __init__(self, make: Callable[[], str], there: Callable[[], bool]) -> None:
+        self._make, self._there = make, there
+        self._text: str | None = None
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = self._make()
+        return self._text
+
+    def __bool__(self) -> bool:
+        return self._there()
+
+
+class Composer:
+    """Renders the templates of phases for one agent at a time."""
+
+    def __init__(self, brief: Brief, words: Words, files: Callable[[], dict[str, str]]) -> None:
+        """`files` gives the text files of the product as they are now."""
+        self._brief, self._words, self._files = brief, words, files
+        self._env = environment()
+
+    def compose(
+        self, template: str, where: str, agent: Agent, reads: Iterable[str], room: int, **names: Any
+    ) -> tuple[str, list[Item]]:
+        """Render `template` for `agent`; returns the text and the items it shows.
+
+        Args:
+            where: the phase's file, for the error message.
+            reads: the artifacts the template may print.
+            room: characters that the files may take in the prompt.
+            names: further values (role, instructor, comment …).
+
+        Raises:
+            UserError: the template names something unknown, or does what the sandbox forbids.
+        """
+        shown: list[Item] = []
+        values: dict[str, Any] = {name: self._value(name, agent, shown, room) for name in reads}
+        values.update(names)
+        try:
+            text = self._env.from_string(template).render(values)
+        except TemplateError as error:
+            raise UserError(
+                f"the prompt cannot be rendered: {error.message}", where=where, fix="run.py check shows more"
+            ) from error
+        return text.strip() + "\n", shown
+
+    def _value(self, name: str, agent: Agent, shown: list[Item], room: int) -> Printed:
+        if name == "files":
+            return Printed(lambda: self._show_files(agent, shown, room), lambda: bool(self._files()))
+        if name == "changes":
+            return Printed(lambda: "\n".join(self._changes(agent)), lambda: bool(self._changes(agent)))
+        return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
+
+    def _show(self, name: str, agent: Agent, shown: list[Item]) -> str:
+        item = Item(name, self._brief.text(name))
+        if len(item.text) > SHORT and agent.knows(item):
+            return self._words.say("held", name=name)
+        shown.append(item)
+        return item.text
+
+    def _changes(self, agent: Agent) -> list[str]:
+        """Paths that are new, different or gone since the agent last saw them."""
+        now = {file_item(path, text) for path, text in self._files().items()}
+        lines = [item.name.removeprefix("files/") for item in now if not agent.knows(item)]
+        there = {item.name for item in now}
+        gone = [name for name in agent.met() if name.startswith("files/") and name not in there]
+        return sorted(lines) + [
+            self._words.say("file_gone", path=name.removeprefix("files/")) for name in gone
+        ]
+
+    def _show_files(self, agent: Agent, shown: list[Item], room: int) -> str:
+        files = self._files()
+        if not files:
+            return self._words.say("files_none")
+        parts: list[str] = []
+        omitted: list[str] = []
+        for path in self._by_relevance(files):
+            item = file_item(path, files[path])
+            if agent.knows(item):
+                lines = files[path].count("\n")
+                parts.append(self._words.say("file_held", path=path, lines=lines))
+            elif len(files[path]) <= room or not shown:
+                room -= len(files[path])
+                shown.append(item)
+                text = files[path] if files[path].endswith("\n") else files[path] + "\n"
+                parts.append(self._words.say("file", path=path, text=text).rstrip("\n"))
+            else:
+                omitted.append(path)
+        if omitted:
+            parts.append(self._words.say("files_omitted", paths=omitted))
+        return "\n".join(parts)
+
+    def _by_relevance(self, files: dict[str, str]) -> list[str]:
+        """Files named in the task or the newest findings first, then by path; all of them when there is room."""
+        talk = " ".join(self._brief.text(name) for name in ("test_report", "review", "placeholders", "task"))
+        named = {path for path in files if re.search(rf"(?<![\w/]){re.escape(path)}(?!\w)", talk)}
+        return sorted(files, key=lambda path: (path not in named, path))
+
+
+def file_item(path: str, text: str) -> Item:
+    """The item under which an agent knows a file."""
+    return Item(f"files/{path}", text)

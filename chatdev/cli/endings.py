@@ -1,0 +1,29 @@
+"""The last lines of a run: the verdict, where the product lies, how to start it, how to see it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatdev.cli.common import command_name
+from chatdev.run.product import Product
+from chatdev.screen.text import safe, seconds_text
+
+
+def ending(report: dict[str, Any], product: Product) -> list[str]:
+    """Lines for a person; the last one is the product's folder."""
+    command, name = command_name(), product.name
+    money = "price unknown" if report["money"] is None else f"${report['money']:.4f}"
+    if report["unpriced_replies"] and report["money"] is not None:
+        money += f" + {report['unpriced_replies']} replies of unknown price"
+    spent = f"{report['replies']} replies, {report['tokens']:,} tokens, {money}, {seconds_text(report['seconds'])}"
+    lines = ["", f"{report['verdict'].upper()}  {safe(report['reason'])}", f"  spent   {spent}"]
+    if any(str(model).startswith("scripted:") for model in report["models"].values()):
+        lines.append("  model   scripted: recorded replies were played, nothing was generated")
+    if report["state"] != "finished":
+        lines.append(f"  go on   {command} resume {name}")
+    elif report["files"]:
+        lines.append(f"  start   {command} start {name}")
+    lines.append(f"  see     {command} show {name}")
+    if report["state"] == "finished" and report["verdict"] != "verified":
+        lines.append(f"  again   {command} test {name}")
+    return [*lines, str(product.root)]

@@ -1,0 +1,111 @@
+"""`list` and `show`: look into the warehouse."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from chatdev.cli.common import echo_json, json_option, out_option, warehouse
+from chatdev.errors import UserError
+from chatdev.run import product as products
+from chatdev.screen.text import rung_text, safe, seconds_text
+
+
+@click.command("list")
+@out_option
+@json_option
+def list_command(out: str | None, as_json: bool) -> int:
+    """List the products of the warehouse, newest first."""
+    folder = warehouse(out)
+    rows = [_row(product) for product in products.products(folder)]
+    if as_json:
+        echo_json(rows)
+    elif not rows:
+        click.echo(f"no products in {folder}")
+    else:
+        width = max(len(row["product"]) for row in rows)
+        for row in rows:
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["changed"]))
+            state = row["verdict"] if row["state"] == "finished" else row["state"]
+            click.echo(f"{row['product']:<{width}}  {state:<11}  {when}  {safe(row['task'])[:60]}")
+    return 0
+
+
+def _row(product: products.Product) -> dict[str, Any]:
+    report = product.report() or {}
+    return {
+        "product": product.name,
+        "folder": str(product.root),
+        "verdict": report.get("verdict", "unverified"),
+        "state": report.get("state", "interrupted"),
+        "task": " ".join(str(report.get("task", "")).split()),
+        "changed": product.journal.stat().st_mtime,
+    }
+
+
+@click.command("show")
+@click.argument("product")
+@click.option("--dialogue", is_flag=True, help="Print the whole run again, every word of it.")
+@out_option
+@json_option
+def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -> int:
+    """Show a product: verdict, evidence, commits, cost."""
+    from chatdev.run.journal import Journal, read_events
+    from chatdev.run.ledger import Ledger
+    from chatdev.run.report import make_report
+
+    found = products.find(warehouse(out), product)
+    events, _ = read_events(found.journal)
+    if dialogue:
+        from chatdev.screen.plain import PlainScreen
+
+        started = next((event for event in events if event.kind == "run_started"), None)
+        screen = PlainScreen(sys.stdout, started["titles"] if started else {}, verbose=True)
+        for event in events:
+            screen.read(event)
+        return 0
+    ledger = Ledger()
+    for event in events:
+        ledger.read(event)
+    report = make_report(found, Journal.reading(found.journal, events), ledger)
+    if as_json:
+        echo_json(report)
+        return 0
+    for line in _lines(report):
+        click.echo(line)
+    return 0
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    money = "price unknown" if report["money"] is None else f"${report['money']:.4f}"
+    models = sorted(set(report["models"].values()))
+    lines = [
+        f"{report['product']}: {report['verdict']}, {safe(report['reason'])}",
+        f"  task     {safe(' '.join(report['task'].split()))[:200]}",
+        f"  company  {report['company']} with {', '.join(models)}",
+        f"  spent    {report['replies']} replies, {report['tokens']:,} tokens, {money}, "
+        f"{seconds_text(report['seconds'])}",
+        "  checks",
+    ]
+    lines += [f"    {rung_text(rung)}" for rung in report["ladder"]["rungs"]]
+    lines.append("  commits")
+    lines += [f"    {one['sha'][:8]}  {one['by']:<11}  {safe(one['message'])}" for one in report["commits"]]
+    lines.append("  by phase")
+    for name, account in report["by_phase"].items():
+        lines.append(f"    {name:<20} {account['replies']:>3} replies  {account['tokens']:>8,} tokens")
+    return [*lines, report["folder"]]
+
+
+def folder_of(name: str, out: str | None) -> Any:
+    """The folder a user means: a path that exists, or a product by name. Returns a pathlib.Path."""
+    from pathlib import Path
+
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if path.exists():
+        raise UserError("this is a file; the checks need a folder", where=name)
+    return products.find(warehouse(out), name).root

@@ -1,0 +1,242 @@
+"""`run` and `resume`: let a company work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatdev.cli.common import command_name, echo_json, json_option, out_option, overrides, set_option, warehouse
+from chatdev.errors import UserError
+from chatdev.run import product as products
+
+if TYPE_CHECKING:
+    from chatdev.chain.company_run import CompanyRun
+    from chatdev.company import CompanyBundle
+    from chatdev.run.journal import Event
+    from chatdev.run.ledger import Ledger
+
+LONGEST_TASK = 200_000
+"""Characters; a task beyond that is a document and belongs into the project's folder."""
+
+
+def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what is shown."""
+    function = click.option("--verbose", "-v", is_flag=True, help="Show every prompt as well.")(function)
+    function = click.option("--quiet", "-q", is_flag=True, help="Show only the last lines.")(function)
+    return json_option(function)
+
+
+@click.command("run")
+@click.argument("stdin", required=False, type=click.Choice(["-"]), metavar="[-]")
+@click.option("--task", metavar="TEXT", help="What to build.")
+@click.option("--task-file", metavar="FILE", help="Read the task from a file; - is standard input.")
+@click.option("--name", metavar="TEXT", help="Name of the product.  [default: from the task]")
+@click.option("--company", default="default", show_default=True, metavar="NAME|FILE|DIR", help="Who builds it.")
+@click.option("--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID or scripted:NAME-OR-FILE.")
+@click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
+@click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
+@click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all sampling.")
+@out_option
+@set_option
+@click.option("--dry-run", is_flag=True, help="Show the chain, the prompts' sizes and the cost; spend nothing.")
+@screen_options
+def run_command(
+    stdin: str | None,
+    task: str | None,
+    task_file: str | None,
+    name: str | None,
+    company: str,
+    model: str | None,
+    source: str | None,
+    review: str | None,
+    sandbox: str | None,
+    seed: int,
+    out: str | None,
+    sets: tuple[str, ...],
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Build a product.  Also without the word `run`:  --task "build a snake game"
+
+    A - reads the task from standard input.
+    """
+    from chatdev.company import load_company
+
+    wanted = read_task(stdin, task, task_file)
+    given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review))
+    bundle = load_company(company, overrides=given)
+    if dry_run:
+        from chatdev.chain.dry_run import plan
+        from chatdev.cli.dry_run import show_plan
+
+        return show_plan(plan(bundle, wanted), as_json)
+    from chatdev.chain.company_run import CompanyRun, Order
+    from chatdev.llm.select import resolve
+
+    resolve(bundle.company.model)
+    begin = _source(source, out)
+    person = _person(bundle)
+    product = products.create(warehouse(out), name or wanted)
+    bundle.write(product.company)
+    life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
+    return work(life, quiet, verbose, as_json)
+
+
+@click.command("resume")
+@click.argument("product")
+@click.option("--model", metavar="MODEL", help="Go on with another model.")
+@click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
+@out_option
+@set_option
+@screen_options
+def resume_command(
+    product: str,
+    model: str | None,
+    sandbox: str | None,
+    out: str | None,
+    sets: tuple[str, ...],
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Go on with a stopped run; nothing that was said is paid for again."""
+    from chatdev.chain.company_run import CompanyRun, Order
+    from chatdev.company import load_company
+    from chatdev.run.journal import read_events
+
+    found = products.find(warehouse(out), product)
+    given = overrides(sets, model=model, sandbox__engine=sandbox)
+    bundle = load_company(str(found.company), overrides=given)
+    events, _ = read_events(found.journal)
+    started = next((event for event in events if event.kind == "run_started"), None)
+    if started is None:
+        raise UserError(
+            "this run was stopped before it began, and holds no task",
+            where=str(found.root),
+            fix='Start it anew: run.py --task "..."',
+        )
+    begin = Path(started["source"]) if started["source"] else None
+    if given:
+        bundle.write(found.company)
+    person = _person(bundle)
+    life = CompanyRun(found, bundle, Order(started["task"], started["seed"], begin), person)
+    return work(life, quiet, verbose, as_json)
+
+
+def read_task(stdin: str | None, task: str | None, task_file: str | None) -> str:
+    """The task from whichever of the three places was used; raises UserError for none, two, or an empty one."""
+    places = [place for place in (stdin, task, task_file) if place is not None]
+    if len(places) != 1:
+        raise UserError(
+            "no task" if not places else "more than one task",
+            fix=f'Say what to build: {command_name()} --task "build a snake game", or --task-file FILE, or -',
+        )
+    if stdin or "-" in (task, task_file):
+        text = sys.stdin.buffer.read(LONGEST_TASK * 4).decode("utf-8", errors="replace")
+    elif task_file:
+        try:
+            text = Path(task_file).expanduser().read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise UserError(f"cannot read the task ({error.strerror})", where=task_file) from error
+    else:
+        text = task or ""
+    text = text.replace("\x00", "").strip()
+    if not text:
+        raise UserError("the task is empty", fix=f'Say what to build: {command_name()} --task "build a snake game"')
+    if len(text) > LONGEST_TASK:
+        raise UserError(f"the task has more than {LONGEST_TASK:,} characters", fix="Put it into a file of --from DIR")
+    return text
+
+
+def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
+    """Run one life with a screen, print how it ended, and return the exit code."""
+    screens: list[Any] = []
+
+    def make(ledger: Ledger, titles: dict[str, str]) -> Iterable[Callable[[Event], None]]:
+        if not quiet:
+            screens.append(_screen(ledger, titles, verbose, as_json))
+        return [screen.read for screen in screens]
+
+    life.screens = make
+    if hasattr(life.person, "screens"):
+        life.person.screens = screens
+    try:
+        report = life.run()
+    except UserError:
+        _close(screens)
+        click.echo(f"saved; go on with: {command_name()} resume {life.product.name}", err=True)
+        raise
+    finally:
+        _close(screens)
+    if as_json:
+        echo_json(report)
+    else:
+        from chatdev.cli.endings import ending
+
+        for line in ending(report, life.product):
+            click.echo(line)
+    code = report["exit_code"]
+    return int(code)
+
+
+def _close(screens: list[Any]) -> None:
+    for screen in screens:
+        screen.close()
+    screens.clear()
+
+
+def _screen(ledger: Ledger, titles: dict[str, str], verbose: bool, as_json: bool) -> Any:
+    """The live terminal where there is one, plain lines everywhere else."""
+    from chatdev.screen.plain import PlainScreen
+
+    out = sys.stderr if as_json else sys.stdout
+    plain = not out.isatty() or "NO_COLOR" in os.environ or "CI" in os.environ
+    if plain or os.environ.get("TERM") == "dumb":
+        return PlainScreen(out, titles, verbose)
+    from rich.console import Console
+
+    from chatdev.screen.live import LiveScreen
+
+    return LiveScreen(Console(file=out, highlight=False, markup=False, emoji=False), ledger, titles, verbose)
+
+
+def _review(text: str | None) -> str | None:
+    """`a,b` as the YAML list `[a, b]`."""
+    if text is None or text in ("all", "none"):
+        return text
+    return f"[{text}]"
+
+
+def _source(source: str | None, out: str | None) -> Path | None:
+    if source is None:
+        return None
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    return products.find(warehouse(out), source).root
+
+
+def _person(bundle: CompanyBundle) -> Any:
+    """A person at the terminal where the company needs one; without a terminal that is told before anything is spent."""
+    from chatdev.chain.people import Nobody
+
+    asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
+    if bundle.company.review == "none" and not asks:
+        return Nobody()
+    if not sys.stdin.isatty():
+        who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {bundle.company.review} asks a person"
+        raise UserError(
+            f"{who}, and there is no terminal",
+            fix="Run it in a terminal, or without sign-off: --review none",
+        )
+    from chatdev.screen.ask import TerminalPerson
+
+    return TerminalPerson()

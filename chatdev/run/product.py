@@ -1,0 +1,127 @@
+"""A product: one folder of the warehouse, the software as a git repository at its root.
+
+    warehouse/snake-20261122-101500/       the software, its own git repository
+        main.py, tests/, README.md …
+        .chatdev/                          ours, ignored by that repository
+            company/                       company, roles and phases exactly as used
+            journal.jsonl                  the record everything else is read from
+            report.json                    verdict, evidence, tokens, money, seconds
+            evidence/  run.log  lock
+
+Names come from strangers (tasks, `--name`), so a slug is made of letters, digits and hyphens only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import time
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatdev.errors import UserError
+
+OURS = ".chatdev"
+_STOP_WORDS = frozenset("a an the of for to and in with that which please me my build make create write".split())
+
+
+def slug(text: str, longest: int = 40) -> str:
+    """A folder name for any text: `Build a snake game!` gives `snake-game`; never empty, never a path."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain.lower())
+    telling = [word for word in words if word not in _STOP_WORDS] or words
+    name = "-".join(telling[:6])[:longest].strip("-")
+    return name or "product"
+
+
+@dataclass(frozen=True)
+class Product:
+    """Where things lie in one product folder."""
+
+    root: Path
+
+    @property
+    def ours(self) -> Path:
+        return self.root / OURS
+
+    @property
+    def journal(self) -> Path:
+        return self.ours / "journal.jsonl"
+
+    @property
+    def report_file(self) -> Path:
+        return self.ours / "report.json"
+
+    @property
+    def company(self) -> Path:
+        return self.ours / "company"
+
+    @property
+    def evidence(self) -> Path:
+        return self.ours / "evidence"
+
+    @property
+    def log(self) -> Path:
+        return self.ours / "run.log"
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    def report(self) -> dict[str, Any] | None:
+        """The report of the last run, None when there is none that can be read."""
+        try:
+            found = json.loads(self.report_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def create(warehouse: Path, name: str) -> Product:
+    """Make a new, empty product folder `<slug>-<stamp>`; never one that exists."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        suffix = f"-{attempt + 1}" if attempt else ""
+        root = warehouse / f"{slug(name)}-{stamp}{suffix}"
+        try:
+            root.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(
+                f"cannot make the product folder ({error.strerror})", where=str(root), fix="Choose another --out"
+            ) from error
+        product = Product(root)
+        product.ours.mkdir()
+        return product
+    raise UserError("a thousand products of this name and second exist", where=str(warehouse), fix="Use --name")
+
+
+def products(warehouse: Path) -> list[Product]:
+    """All products of a warehouse, newest first."""
+    if not warehouse.is_dir():
+        return []
+    found = [Product(path) for path in warehouse.iterdir() if (path / OURS / "journal.jsonl").is_file()]
+    return sorted(found, key=lambda product: product.journal.stat().st_mtime, reverse=True)
+
+
+def find(warehouse: Path, name: str) -> Product:
+    """The product of a folder path, a full name, or the beginning of a name (the newest that fits)."""
+    as_path = Path(name)
+    if (as_path / OURS / "journal.jsonl").is_file():
+        return Product(as_path.resolve())
+    known = products(warehouse)
+    for product in known:
+        if product.name == name:
+            return product
+    for product in known:
+        if name and product.name.startswith(name):
+            return product
+    close = difflib.get_close_matches(name, [product.name for product in known], n=1, cutoff=0.4)
+    hint = f'Did you mean "{close[0]}"? ' if close else ""
+    raise UserError(
+        f'there is no product "{name}"', where=str(warehouse), fix=f"{hint}All products: run.py list"
+    )
