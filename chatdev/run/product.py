@@ -25,6 +25,7 @@ from typing import Any
 from chatdev.errors import UserError
 
 OURS = ".chatdev"
+_STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 _STOP_WORDS = frozenset("a an the of for to and in with that which please me my build make create write".split())
 
 
@@ -120,8 +121,9 @@ def find(warehouse: Path, name: str) -> Product:
     for product in known:
         if name and product.name.startswith(name):
             return product
-    close = difflib.get_close_matches(name, [product.name for product in known], n=1, cutoff=0.4)
-    hint = f'Did you mean "{close[0]}"? ' if close else ""
+    stems = {_STAMP.sub("", product.name): product.name for product in reversed(known)}
+    close = difflib.get_close_matches(_STAMP.sub("", name), list(stems), n=1)
+    hint = f'Did you mean "{stems[close[0]]}"? ' if close else ""
     raise UserError(
         f'there is no product "{name}"', where=str(warehouse), fix=f"{hint}All products: run.py list"
     )

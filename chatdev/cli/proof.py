@@ -1,0 +1,78 @@
+"""`test`, `start` and `sandbox`: run products where they can do no harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from chatdev.cli.common import echo_json, json_option, out_option
+from chatdev.cli.products import folder_of
+from chatdev.errors import UserError
+from chatdev.screen.text import rung_text, safe
+
+ENGINES = click.option("--sandbox", default="auto", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
+
+
+@click.command("test")
+@click.argument("path")
+@click.option("--accept", metavar="PATH", help="Your own tests, which must pass as well.")
+@ENGINES
+@out_option
+@json_option
+def test_command(path: str, accept: str | None, sandbox: str, out: str | None, as_json: bool) -> int:
+    """Check a product, or any folder of code: parse, import, start, tests.
+
+    Exit status 0 when it is verified, 3 when it is not.
+    """
+    from chatdev.sandbox import SandboxConfig, climb, open_engine
+
+    folder = folder_of(path, out)
+    config = SandboxConfig.parse({"engine": sandbox})
+    engine = open_engine(config, run_id=folder.name)
+    show = None if as_json else lambda rung: click.echo(rung_text(rung.to_json()))
+    report = climb(folder, engine, config, accept=Path(accept).resolve() if accept else None, on_rung=show)
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        failed = next((rung for rung in report.rungs if rung.state == "failed"), None)
+        if failed is not None and failed.details:
+            click.echo(safe(failed.details))
+        click.echo(f"{report.verdict}: {safe(report.reason)}")
+    return 0 if report.verdict == "verified" else 3
+
+
+@click.command("start")
+@click.argument("product")
+@ENGINES
+@out_option
+def start_command(product: str, sandbox: str, out: str | None) -> int:
+    """Start a product in the sandbox, for you to use. Ctrl-C ends it and leaves nothing behind."""
+    from chatdev.sandbox import SandboxConfig, open_engine
+    from chatdev.sandbox.engine import why_no_engine
+    from chatdev.sandbox.start import start
+
+    folder = folder_of(product, out)
+    config = SandboxConfig.parse({"engine": sandbox})
+    engine = open_engine(config, run_id=folder.name)
+    if engine is None:
+        raise UserError(
+            f"nothing here can run a product safely: {why_no_engine(config)}",
+            fix="See run.py doctor; your own machine is used only when you say so: --sandbox host",
+        )
+    return start(folder, engine, click.echo)
+
+
+@click.group("sandbox")
+def sandbox_command() -> None:
+    """The image that products run in."""
+
+
+@sandbox_command.command("build")
+@click.option("--base", metavar="IMAGE", help="Image to build on; auto makes one with debootstrap where none can be had.")
+@click.option("--again", is_flag=True, help="Build even when the image is there.")
+def build_command(base: str | None, again: bool) -> int:
+    """Build the sandbox image with Docker."""
+    from chatdev.sandbox.image.__main__ import main
+
+    return main([*(["--base", base] if base else []), *(["--again"] if again else [])])
