@@ -1,7 +1,7 @@
 """The fields of a request that one endpoint understands, learned from what it refuses.
 
-No table of providers and no list of model names: the usual request is sent, and what comes back as not supported
-is renamed or left out from then on. Every lesson changes something for good, so learning ends.
+No table of providers and no list of model names: the usual request is sent, and what comes back as not
+supported is renamed or left out from then on. Every lesson changes something for good, so learning ends.
 """
 
 from __future__ import annotations

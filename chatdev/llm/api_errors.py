@@ -1,8 +1,9 @@
 """What went wrong at an endpoint, in one word and one line.
 
-Endpoints agree on little: the same mistake comes as 400, 413, 422, 429 or 500, as JSON, HTML, plain text or as an
-event in the middle of a stream. `diagnose` reads all of that and decides what can be done about it. It never
-imports the client library, so that exceptions of any of its versions are understood by their shape.
+Endpoints agree on little: the same mistake comes as 400, 413, 422, 429 or 500, as JSON, HTML, plain text or
+as an event in the middle of a stream. `diagnose` reads all of that and decides what can be done about it.
+It never imports the client library, so that exceptions of any of its versions are understood by their
+shape.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TRANSPORTS = ("httpx", "httpx2", "httpcore", "httpcore2", "ssl", "socket", "h11"
 
 
 class EndpointError(Exception):
-    """An error that an endpoint reported with a friendly status: inside a stream, or as JSON or HTML with 200."""
+    """An error reported with a friendly status: inside a stream, or as JSON or HTML with 200."""
 
     def __init__(self, body: object, *, kind: Kind | None = None) -> None:
         super().__init__("the endpoint reported an error")
@@ -186,9 +187,10 @@ def _retry_after(headers: Any) -> float | None:
 
 
 _TOO_LONG = re.compile(
-    r"maximum context|context[ _-]?length|context[ _]window|context size|prompt is too long|input is too long"
-    r"|input token count|longer than the (?:model|maximum)|request too large|reduce (?:the length|your prompt)"
-    r"|exceed_context|tokens?`? must be <=|too many (?:input )?tokens|too large for model",
+    r"maximum context|context[ _-]?length|context[ _]window|context size|prompt is too long"
+    r"|input is too long|input token count|longer than the (?:model|maximum)|request too large"
+    r"|reduce (?:the length|your prompt)|exceed_context|tokens?`? must be <=|too many (?:input )?tokens"
+    r"|too large for model",
     re.IGNORECASE,
 )
 _REPLY_TOO_LONG = re.compile(
@@ -250,11 +252,10 @@ def _refused(cause: str, body: object, sent: Collection[str]) -> Problem | None:
     named = inner.get("param") if isinstance(inner, dict) else None
     text = f"{cause} {json.dumps(body)[:4000]}" if isinstance(body, dict) else cause
     for name in sorted(sent, key=len, reverse=True):
-        # A bare word such as "stop" or "seed" says nothing; in quotes or after "argument" it is a field's name.
+        # A bare word such as "stop" says nothing; in quotes or after "argument" it is a field's name.
         plain = rf"\b{name}\b" if "_" in name or name == "temperature" else rf"['\"`]{name}['\"`]"
-        if named == name or re.search(
-            rf"{plain}|(?:argument|parameter|field|property)\W[^.]{{0,40}}\b{name}\b", text
-        ):
+        named_so = rf"(?:argument|parameter|field|property)\W[^.]{{0,40}}\b{name}\b"
+        if named == name or re.search(f"{plain}|{named_so}", text):
             return Problem("parameter", cause, 400, parameter=name)
     return None
 

@@ -1,8 +1,8 @@
 """One request to `chat/completions`, as an iterator of what comes back, however it comes back.
 
-Understands event streams and whole JSON replies alike (some servers send one when asked for the other), and reads
-only the fields it needs, so that new fields of an endpoint cannot break it. Raises what the client raises, or
-`EndpointError`; deciding what to do is not its business.
+Understands event streams and whole JSON replies alike (some servers send one when asked for the other), and
+reads only the fields it needs, so that new fields of an endpoint cannot break it. Raises what the client
+raises, or `EndpointError`; deciding what to do is not its business.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long a failing endpoint is asked again: exponential waits with jitter, a server's Retry-After, an end to it."""
+"""How long a failing endpoint is asked again: growing waits with jitter, Retry-After, and an end to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What a reply costs, from a dated table in YAML.
 
-Prices go by the model's name alone: a model served on a machine of your own has the price of its name if the table
-knows that name, and none otherwise. No price is never 0: the ledger then says that the money is unknown.
+Prices go by the model's name alone: a model served on a machine of your own has the price of its name if
+the table knows that name, and none otherwise. No price is never 0: the ledger then says that the money is
+unknown.
 """
 
 from __future__ import annotations

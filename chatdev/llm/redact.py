@@ -1,7 +1,7 @@
-"""Keeps the key inside the client: everything that is shown, logged or raised goes through a `Redactor` first.
+"""Keeps the key inside the client: whatever is shown, logged or raised goes through a `Redactor` first.
 
-Endpoints do echo keys in their errors, whole, cut or starred. So not only the key itself is replaced, but every
-stretch of twelve characters of it, whatever looks like a key, and passwords inside URLs.
+Endpoints do echo keys in their errors, whole, cut or starred. So not only the key itself is replaced, but
+every stretch of twelve characters of it, whatever looks like a key, and passwords inside URLs.
 """
 
 from __future__ import annotations

@@ -24,7 +24,6 @@ OnWait = Callable[[float, str], None]
 OnNotice = Callable[[str], None]
 """Called with one line that a person should see once."""
 
-OPENAI_URL = "https://api.openai.com/v1"
 DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 THREE_WAYS = (
     "Set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own), or name a local model with "
@@ -62,8 +61,9 @@ def open_model(
     Args:
         spec: `auto`, `openai:<model>`, `hf:<folder or hub id>` or `scripted:<name or file>`.
         sampling: how tokens are chosen; greedy unless given.
-        env: where OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, CHATDEV_MODEL, CHATDEV_PRICES and
-            CHATDEV_API_TIMEOUT are looked up; the process environment unless given.
+        env: where OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_IMAGE_MODEL, CHATDEV_MODEL,
+            CHATDEV_PRICES (a file) and CHATDEV_API_TIMEOUT (seconds of silence) are looked up; the process
+            environment unless given.
         on_wait: told before every pause of a retry.
         on_notice: told what a person should know, such as a chat template that had to be made up.
 
@@ -162,7 +162,48 @@ def find_script(name: str) -> Path:
     raise UserError(f'no script "{name}"', fix=f"{hint} (or name a YAML file)")
 
 
+def _open_endpoint(rest: str, setting: Setting) -> Model:
+    from chatdev.llm.api import ApiModel
+    from chatdev.llm.prices import PriceTable
+
+    env = setting.env
+    own_prices = env.get("CHATDEV_PRICES")
+    return ApiModel(
+        rest,
+        env.get("OPENAI_BASE_URL"),
+        env.get("OPENAI_API_KEY"),
+        sampling=setting.sampling,
+        prices=PriceTable.load(Path(own_prices).expanduser() if own_prices else None),
+        on_wait=setting.on_wait,
+        on_notice=setting.on_notice,
+        read_timeout=_seconds(env.get("CHATDEV_API_TIMEOUT"), 120.0),
+        image_model=env.get("OPENAI_IMAGE_MODEL") or "gpt-image-1",
+    )
+
+
+def _seconds(text: str | None, usual: float) -> float:
+    if not text:
+        return usual
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86_400:
+        raise UserError(
+            f'"{text}" is no time limit', where="CHATDEV_API_TIMEOUT", fix="Write seconds, such as 600"
+        )
+    return seconds
+
+
+def _open_local(rest: str, setting: Setting) -> Model:
+    from chatdev.llm.local.plain import PlainModel
+
+    return PlainModel(rest, sampling=setting.sampling, on_notice=setting.on_notice)
+
+
 OPENERS: dict[str, Callable[[str, Setting], Model]] = {
+    "openai": _open_endpoint,
+    "hf": _open_local,
     "scripted": _open_scripted,
 }
 """Back ends by the word before the colon; other parts of the program may add theirs."""

@@ -1,9 +1,10 @@
 """Which messages of a long dialogue are sent: the pinned head, and as much of the newest tail as fits.
 
-When the tail has to be shortened it is shortened by a quarter of the budget more than needed, so that the start of
-what is sent stays the same for the next calls: endpoints charge less for a prefix that they have seen before.
-The head and the last heard message are never dropped; a message that does not fit even alone is cut in its middle,
-with a note that says so. Non-goal: summaries. What must not be forgotten is said again by the caller.
+When the tail has to be shortened it is shortened by a quarter of the budget more than needed, so that the
+start of what is sent stays the same for the next calls: endpoints charge less for a prefix that they have
+seen before. The head and the last heard message are never dropped; a message that does not fit even alone
+is cut in its middle, with a note that says so. Non-goal: summaries. What must not be forgotten is said
+again by the caller.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _shares(sizes: list[int], room: int) -> list[int]:
 
 
 def cut_middle(text: str, tokens: int, count: Count) -> str:
-    """The beginning and the end of a text, with a note between; at most `tokens` long unless the note is longer."""
+    """Beginning and end of a text with a note between; `tokens` long at most, unless the note is longer."""
     keep = len(text)
     while keep > 2:
         note = f"\n[… {len(text) - keep} characters are left out here: too long for this model's window …]\n"

@@ -1,0 +1,292 @@
+"""One agent's conversation with an endpoint: the messages are kept here and sent again for every reply.
+
+What is sent is the pinned head and as much of the newest tail as fits (`trimming`). An error that says "too
+long" makes the window smaller and the request is sent again, so a dialogue never fails for its length.
+
+A reply whose connection breaks is asked for again, whole, a few times. What was yielded cannot be taken
+back, so the new text is only used if it begins with all that was shown, and only what goes beyond it is
+yielded; a new text that differs is dropped. When no attempt gets through, the reply ends with finish `cut`
+and the text shown so far. In every case `reply.text` is the concatenation of the pieces yielded. Every
+attempt is paid for and counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chatdev.llm.api_endpoint import Endpoint
+from chatdev.llm.api_errors import Problem, diagnose
+from chatdev.llm.base import Finish, Mark, Reply, SayLimits, Usage, WindowState
+from chatdev.llm.patience import Tries
+from chatdev.llm.reply_text import ReplyText
+from chatdev.llm.snapshot import read_snapshot, write_snapshot
+from chatdev.llm.tokens import clean
+from chatdev.llm.trimming import Fitted, Message, cost, fit
+
+CHARS_PER_TOKEN_AT_MOST = 16
+"""A reply with more characters than this for every token it may have is stopped: its limit is not obeyed."""
+MOST_CHARS = 400_000
+"""No reply is read beyond that, whatever its limit in tokens."""
+LESSONS = 24
+"""Changes to a request (fields left out, windows halved) within one reply, after which it is an error."""
+USUAL_REPLY = SayLimits().tokens
+
+
+@dataclass
+class Attempt:
+    """One request and what came of it."""
+
+    fields: dict[str, Any]
+    text: ReplyText
+    finish: str | None = None
+    told: dict[str, int] | None = None
+    begun: bool = False
+    """The endpoint accepted the request, so it is likely to be paid for."""
+    differs: bool = False
+    """The text does not begin with what had been shown before."""
+    problem: Problem | None = None
+
+
+@dataclass
+class Spent:
+    """Tokens of all attempts of one reply."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    estimated: bool = False
+
+
+@dataclass
+class ApiStream:
+    """A conversation with a model behind an endpoint. Marks count messages behind the head."""
+
+    endpoint: Endpoint
+    head: str
+    seed: int = 0
+    messages: list[Message] = field(default_factory=list)
+    _start: int = 0
+    _reply: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """The last reply; LookupError before the first one."""
+        if self._reply is None:
+            raise LookupError("this stream has not said anything yet")
+        return self._reply
+
+    @property
+    def window(self) -> WindowState:
+        """Tokens that would be sent now, of all of the dialogue; estimated, corrected by reported usage."""
+        count = self.endpoint.window.count
+        head = Message("system", self.head)
+        held = cost([head, *self._fit(USUAL_REPLY).messages], count)
+        rate = 0.0
+        if self._reply is not None and self._reply.usage.seconds > 0:
+            rate = self._reply.usage.completion_tokens / self._reply.usage.seconds
+        return WindowState(held, cost([head, *self.messages], count), 0, rate)
+
+    def hear(self, text: str) -> Mark:
+        """Append what was said to the agent."""
+        return self._append(Message("user", clean(text)))
+
+    def recall(self, text: str) -> Mark:
+        """Append a reply of an earlier life."""
+        return self._append(Message("assistant", clean(text)))
+
+    def holds(self, mark: Mark) -> bool:
+        """True when all messages of the span would be sent, uncut, if a reply were asked for now."""
+        if not 0 <= mark.start <= mark.end <= len(self.messages):
+            return False
+        fitted = self._fit(USUAL_REPLY)
+        return fitted.start <= mark.start and not fitted.cut.intersection(range(mark.start, mark.end))
+
+    def say(self, limits: SayLimits) -> Iterator[str]:
+        """Yield the reply as it comes.
+
+        Raises:
+            UserError: the endpoint refuses, or could not be reached in all tries.
+        """
+        started = time.monotonic()
+        self.endpoint.ask_window()
+        tries = Tries(self.endpoint.patience, self.endpoint.waiting)
+        spent, shown, lessons = Spent(), "", 0
+        finish: Finish | None = None
+        previous = ""
+        while finish is None:
+            attempt = self._prepare(limits)
+            for piece in self._attempt(attempt, shown):
+                shown += piece
+                yield piece
+            if attempt.begun:
+                self._count(attempt, spent)
+            problem = self._verdict(attempt, previous)
+            previous = attempt.text.text
+            if problem is None:
+                finish = _finish(attempt)
+            elif self._lesson(problem, attempt) and (lessons := lessons + 1) < LESSONS:
+                continue
+            elif problem.kind != "retry":
+                raise self.endpoint.failure(problem)
+            elif not tries.again(problem.cause, retry_after=problem.retry_after, costly=attempt.begun):
+                if not shown:
+                    raise self.endpoint.failure(problem, given_up=True)
+                finish = "cut"
+        mark = self._append(Message("assistant", shown))
+        self._reply = Reply(shown, finish, self._usage(spent, time.monotonic() - started), mark)
+
+    def fork(self) -> ApiStream:
+        """A copy that has heard and said the same."""
+        copy = ApiStream(self.endpoint, self.head, self.seed, list(self.messages), self._start)
+        copy._reply = self._reply
+        return copy
+
+    def save(self, path: Path) -> None:
+        """Write the conversation."""
+        said = [[message.role, message.text] for message in self.messages]
+        write_snapshot(path, {"kind": "messages", "head": self.head, "messages": said, "start": self._start})
+
+    def load(self, path: Path) -> bool:
+        """Restore a conversation with the same head, whatever the model."""
+        data = read_snapshot(path)
+        if data is None or (data.get("kind"), data.get("head")) != ("messages", self.head):
+            return False
+        raw, start = data.get("messages"), data.get("start")
+        if not isinstance(raw, list) or not isinstance(start, int) or not 0 <= start <= len(raw):
+            return False
+        messages = []
+        for item in raw:
+            if not isinstance(item, list) or len(item) != 2 or not isinstance(item[1], str):
+                return False
+            if item[0] not in ("user", "assistant"):
+                return False
+            messages.append(Message(item[0], item[1]))
+        self.messages, self._start, self._reply = messages, start, None
+        return True
+
+    def _append(self, message: Message) -> Mark:
+        self.messages.append(message)
+        return Mark(len(self.messages) - 1, len(self.messages))
+
+    def _fit(self, reply_tokens: int) -> Fitted:
+        window = self.endpoint.window
+        head = Message("system", self.head)
+        return fit(head, self.messages, window.budget(reply_tokens), window.count, self._start)
+
+    def _prepare(self, limits: SayLimits) -> Attempt:
+        """Choose the messages and the fields of the next request."""
+        fitted = self._fit(limits.tokens)
+        self._start = fitted.start
+        dialect, window = self.endpoint.dialect, self.endpoint.window
+        messages = to_wire(self.head, fitted.messages, system_role=dialect.system_role)
+        prompt = sum(window.count(message["content"]) + 4 for message in messages)
+        room = window.reply_room(prompt, limits.tokens)
+        seed = self.seed or self.endpoint.sampling.seed
+        fields = dialect.optional(self.endpoint.sampling, seed, limits, room)
+        most = min(MOST_CHARS, limits.tokens * CHARS_PER_TOKEN_AT_MOST)
+        return Attempt({"messages": messages, **fields}, ReplyText(limits.stop, most))
+
+    def _attempt(self, attempt: Attempt, shown: str) -> Iterator[str]:
+        """Make a request; yield what goes beyond `shown`, and note in the attempt how it went."""
+        seen = ""
+        try:
+            for chunk in self.endpoint.chat(attempt.fields):
+                attempt.begun = True
+                attempt.told = chunk.usage or attempt.told
+                attempt.finish = chunk.finish or attempt.finish
+                seen += (ready := attempt.text.feed(chunk.text))
+                if not (seen.startswith(shown) if len(seen) >= len(shown) else shown.startswith(seen)):
+                    attempt.differs = True
+                    return
+                if new := ready[max(0, len(shown) - (len(seen) - len(ready))) :]:
+                    yield new
+                if attempt.text.ended:
+                    return
+        except Exception as error:
+            attempt.problem = diagnose(error, [*attempt.fields, "system"])
+            if attempt.problem is None:
+                raise
+            return
+        rest = attempt.text.finish()
+        seen += rest
+        if new := rest[max(0, len(shown) - (len(seen) - len(rest))) :]:
+            yield new
+
+    def _verdict(self, attempt: Attempt, previous: str) -> Problem | None:
+        """What is wrong with an attempt; None when it is a reply."""
+        text, dialect = attempt.text.text, self.endpoint.dialect
+        if attempt.problem is not None:
+            return attempt.problem
+        if attempt.differs:
+            return Problem("retry", "the connection broke, and the repeated reply began differently")
+        if attempt.text.ended:
+            return None
+        if attempt.finish is None:
+            if text and (dialect.finish_unsaid or text == previous):
+                # Twice the same text and no finish reason: this endpoint does not give one.
+                dialect.finish_unsaid = True
+                return None
+            return Problem("retry", "the connection broke" if text else "an empty reply")
+        if text:
+            return None
+        if attempt.finish == "length":
+            return Problem("fatal", "all tokens of the reply limit went by without a word (reasoning?)")
+        if attempt.finish == "content_filter":
+            return Problem("fatal", "the endpoint's content filter withheld the reply")
+        return Problem("retry", "an empty reply")
+
+    def _lesson(self, problem: Problem, attempt: Attempt) -> bool:
+        """Change the next request so that this problem goes away, if that is possible."""
+        if problem.kind == "parameter":
+            return self.endpoint.dialect.learn(problem, attempt.fields)
+        if problem.kind == "context":
+            messages = attempt.fields["messages"]
+            characters = sum(len(message["content"]) for message in messages)
+            return self.endpoint.window.shrink(problem, characters, len(messages))
+        return False
+
+    def _count(self, attempt: Attempt, spent: Spent) -> None:
+        """Add what an attempt used: as reported, else estimated from the text."""
+        messages, window = attempt.fields["messages"], self.endpoint.window
+        characters = sum(len(message["content"]) for message in messages)
+        told = attempt.told
+        if told is not None and told["prompt"]:
+            window.observe(characters, len(messages), told["prompt"])
+        else:
+            told = {
+                "prompt": sum(window.count(message["content"]) + 4 for message in messages),
+                "completion": window.count(attempt.text.text),
+                "cached": 0,
+            }
+            spent.estimated = True
+        spent.prompt += told["prompt"]
+        spent.completion += told["completion"]
+        spent.cached += told["cached"]
+
+    def _usage(self, spent: Spent, seconds: float) -> Usage:
+        return self.endpoint.usage(
+            spent.prompt, spent.completion, spent.cached, estimated=spent.estimated, seconds=seconds
+        )
+
+
+def _finish(attempt: Attempt) -> Finish:
+    if attempt.text.ended:
+        return attempt.text.ended
+    if attempt.finish == "length":
+        return "length"
+    return "cut" if attempt.finish == "content_filter" else "stop"
+
+
+def to_wire(head: str, messages: tuple[Message, ...], *, system_role: bool) -> list[dict[str, str]]:
+    """Messages as endpoints want them: turns of one side joined, since many templates demand that."""
+    wire = [{"role": "system" if system_role else "user", "content": head}]
+    for message in messages:
+        if wire[-1]["role"] == message.role:
+            wire[-1]["content"] += "\n\n" + message.text
+        else:
+            wire.append({"role": message.role, "content": message.text})
+    return wire
