@@ -24,7 +24,7 @@ def _write(path, entries):
     journal.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(DATA, max_size=5))
 def test_what_is_appended_comes_back(tmp_path_factory, entries):
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
@@ -36,7 +36,7 @@ def test_what_is_appended_comes_back(tmp_path_factory, entries):
         assert event.data == printable
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(DATA, min_size=1, max_size=4), st.data())
 def test_a_journal_cut_anywhere_keeps_every_whole_event(tmp_path_factory, entries, data):
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
