@@ -16,10 +16,17 @@ from chatdev.chain.dialogue import Dialogue, Talk
 from chatdev.chain.filing import Filing
 from chatdev.llm.base import ImageModel, ImagesUnavailable
 from chatdev.run.files import write_atomic
+from chatdev.sandbox.engine import Engine, run
 from chatdev.software.blocks import parse_reply
 
 FOLDER = "pictures"
 MOST = 8
+RENDER = """
+import pathlib, subprocess
+for svg in sorted(pathlib.Path().glob("*.svg")):
+    subprocess.run(["rsvg-convert", "-w", "128", "-h", "128", "-a", "-o", svg.with_suffix(".png"), svg], timeout=20)
+"""
+"""Runs in the sandbox, beside the SVG files."""
 _LINE = re.compile(r"^\W*([a-z0-9][a-z0-9_-]{0,40})\.(?:png|svg)\W*[:\u2013-]\W*(\S.{0,300})$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -87,7 +94,7 @@ def _from_agent(ctx: Context, filing: Filing, dialogue: Dialogue, pictures: list
 
     def render() -> dict[str, Any]:
         engine = ctx.engine() if drawn else None
-        found = engine.render_svg(ctx.product.root / FOLDER) if engine else {}
+        found = _rendered(engine, ctx.product.root / FOLDER) if engine else {}
         for name, data in found.items():
             write_atomic(_kept(ctx) / name, data)
         if not found:
@@ -98,6 +105,12 @@ def _from_agent(ctx: Context, filing: Filing, dialogue: Dialogue, pictures: list
     names = ctx.journal.once("images", ctx.key(f"{step}/images"), render)["files"]
     if names:
         filing.commit([], [], _pictures(ctx, names))
+
+
+def _rendered(engine: Engine, folder: Path) -> dict[str, bytes]:
+    """PNG pictures of a folder's SVG files, made in the sandbox."""
+    done = run(engine, folder, ["python3", "-c", RENDER], collect=["*.png"])
+    return {name: data for name, data in done.collected.items() if data.startswith(b"\x89PNG")}
 
 
 def _kept(ctx: Context) -> Path:
