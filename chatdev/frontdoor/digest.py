@@ -105,10 +105,11 @@ CAUSES = (
     ),
     (
         r"No matching distribution found",
+        # A pip that does not retry says nothing else about an index that is out of reach.
         Cause(
             "missing",
-            "the index has no build of a package for this Python and machine",
-            "Try a 64-bit Python between 3.10 and 3.13",
+            "the package index did not answer, or has nothing for this Python and machine",
+            "Check the network, or take a 64-bit Python between 3.10 and 3.13",
         ),
     ),
 )

@@ -20,7 +20,7 @@ from chatdev.frontdoor.digest import Digest
 from chatdev.frontdoor.progress import Progress
 from chatdev.frontdoor.stamp import python_of
 
-TAIL = 12
+TAIL = 20
 TICK_SECONDS = 0.5
 
 
