@@ -1,0 +1,287 @@
+"""The first engine: a throw-away Docker container per job, driven over its standard streams by the docker SDK.
+
+No network, no capabilities, no new privileges, read-only root, not root, bounded memory, processors, processes, files and output;
+nothing of the host is mounted: the files go in and the results come out through the attached streams, so a remote
+daemon works like a local one. When this process dies, the container's input closes and the container ends itself; the
+next `sweep` removes what is left of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from chatdev.errors import UserError
+from chatdev.sandbox import owner, wire
+from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.engine import OnRun
+from chatdev.sandbox.job import WORK, Job, Run
+
+LABEL = "chatdev.run"
+PYTHON = "python3"
+ENV = {
+    "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/tools/bin:/usr/local/bin",
+    "HOME": "/box/home",
+    "TMPDIR": "/tmp",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TERM": "xterm-256color",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYGAME_HIDE_SUPPORT_PROMPT": "1",
+    "SDL_AUDIODRIVER": "dummy",
+}
+"""All that a product sees of an environment."""
+
+
+def connect() -> Any:  # noqa: ANN401 - docker.DockerClient; the SDK is not imported at module level
+    """A client of the daemon that DOCKER_HOST, the docker context's default socket or the platform's default names.
+
+    Raises:
+        UserError: no daemon answers.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (DockerException, OSError) as error:
+        raise UserError(
+            f"no Docker engine answers ({_short(error)})",
+            fix="Install and start Docker (Debian: apt-get install docker.io), or choose --sandbox none.",
+        ) from error
+    return client
+
+
+class DockerEngine:
+    """Runs every job in a container of its own."""
+
+    name = "docker"
+
+    def __init__(self, config: SandboxConfig, run_id: str, client: Any = None) -> None:  # noqa: ANN401
+        from chatdev.sandbox.image import default_tag, image_present
+
+        self.config, self.run_id = config, run_id
+        self.client = client or connect()
+        self.image = config.image or default_tag()
+        if not image_present(self.image, client=self.client):
+            fix = "chatdev sandbox build" if not config.image else f"docker pull {self.image}"
+            raise UserError(f"the image {self.image} is not there", fix=f"Run: {fix}")
+        self.info: dict[str, Any] = self.client.info()
+        if config.runtime and config.runtime not in self.info.get("Runtimes", {}):
+            known = ", ".join(sorted(self.info.get("Runtimes", {})))
+            raise UserError(f"sandbox.runtime: this engine has no {config.runtime!r}", fix=f"It has {known}.")
+
+    def describe(self) -> str:
+        c = self.config
+        kind = " rootless" if any("rootless" in o for o in self.info.get("SecurityOptions", [])) else ""
+        runtime = f", {c.runtime}" if c.runtime else ""
+        return (
+            f"docker{kind} {self.info.get('ServerVersion', '?')}{runtime}, {self.image}: no network, {c.memory} memory, "
+            f"{c.cpus:g} cpu, {c.pids} pids, {c.disk} disk, {c.seconds:g} s"
+        )
+
+    def missing_limits(self) -> list[str]:
+        checks = (
+            ("MemoryLimit", "memory is not limited"),
+            ("SwapLimit", "swap is not counted towards memory"),
+            ("PidsLimit", "the number of processes is not limited"),
+            ("CpuCfsQuota", "processor time is not limited"),
+        )
+        return [f"{text} (this Docker engine cannot)" for key, text in checks if self.info.get(key) is False]
+
+    def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
+        secret = wire.new_secret()
+        reader = wire.Reader(job, secret, on_run)
+        container = self._create(job)
+        try:
+            line = _Line(self.client, container.id)
+            container.start()
+            failure = self._converse(line, job, secret, reader)
+            if reader.done:
+                return reader.finish("")
+            return reader.finish(*self._why(container, failure))
+        finally:
+            self._remove(container)
+
+    def sweep(self) -> list[str]:
+        removed = []
+        for container in self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+            labels = container.labels
+            late = labels.get("chatdev.deadline", "")
+            if owner.is_gone(labels.get("chatdev.owner", "")) or (late.isdigit() and time.time() > int(late)):
+                self._remove(container)
+                removed.append(container.name)
+        return removed
+
+    def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
+        from chatdev.sandbox.docker_attach import attach
+
+        return attach(self, job, ports)
+
+    def settings(self, job: Job) -> dict[str, Any]:
+        """Arguments of `docker create`: the walls of the box."""
+        from docker.types import LogConfig, Mount, Ulimit
+
+        c, disk = self.config, self.config.disk_bytes
+        deps = [Mount("/deps", job.deps, type="volume", read_only=True)] if job.deps else []
+        return {
+            "image": self.image,
+            "entrypoint": [],
+            "command": [PYTHON, "-I", "-c", wire.BOOTSTRAP],
+            "working_dir": "/box",
+            "user": "65534:65534",
+            "environment": {"PATH": ENV["PATH"], "LANG": "C.UTF-8", "HOME": "/box"},
+            "network_mode": "none",
+            "mem_limit": c.memory_bytes,
+            "memswap_limit": c.memory_bytes,
+            "pids_limit": c.pids + 16,  # the supervisor, the display and their threads
+            "nano_cpus": int(c.cpus * 1e9),
+            "read_only": True,
+            "tmpfs": {
+                "/box": f"rw,exec,nosuid,nodev,size={disk},mode=1777",
+                "/tmp": f"rw,exec,nosuid,nodev,size={min(disk, 64 * 1024**2)},mode=1777",  # noqa: S108 - in the container
+            },
+            "mounts": deps,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "init": True,
+            "ulimits": [
+                Ulimit(name="nofile", soft=1024, hard=1024),
+                Ulimit(name="fsize", soft=disk, hard=disk),
+                Ulimit(name="core", soft=0, hard=0),
+            ],
+            "log_config": LogConfig(type="none"),
+            "stdin_open": True,
+            "runtime": c.runtime,
+            "hostname": "box",
+            "labels": {
+                LABEL: self.run_id,
+                "chatdev.owner": owner.mark(),
+                "chatdev.deadline": str(int(time.time() + wire.deadline(job) + 3600)),
+            },
+        }
+
+    def _create(self, job: Job) -> Any:  # noqa: ANN401
+        from docker.errors import APIError
+
+        try:
+            return self.client.containers.create(**self.settings(job))
+        except APIError as error:
+            raise UserError(f"the container cannot be made: {_short(error)}", where=self.image) from error
+
+    def _converse(self, line: _Line, job: Job, secret: str, reader: wire.Reader) -> str:
+        """Send everything in, read until the box is done. Returns what went wrong on the way, or ""."""
+        until = time.monotonic() + wire.deadline(job) + wire.START_MARGIN
+        try:
+            for piece in wire.opening(
+                job, secret, work=WORK, env=ENV, keep=self.config.output_bytes, disk=self.config.disk_bytes,
+                own_namespace=True,
+            ):  # fmt: skip
+                line.send(piece, until)
+            while not reader.done:
+                data = line.receive(until)
+                if not data:
+                    return ""
+                reader.feed(data)
+                if reader.flooded:
+                    return "flood"
+        except TimeoutError:
+            return "time"
+        except OSError as error:
+            return str(error)
+        finally:
+            line.close()
+        return ""
+
+    def _why(self, container: Any, failure: str) -> tuple[str, str | None]:  # noqa: ANN401
+        """Why a box ended before its steps did: (reason, limit)."""
+        from docker.errors import APIError, NotFound
+
+        try:
+            with contextlib.suppress(APIError):
+                container.kill()
+            container.reload()
+        except (NotFound, APIError):
+            return "the container was removed from outside", None
+        state = container.attrs["State"]
+        if state.get("OOMKilled"):
+            return "the box ran out of memory and died", "memory"
+        if failure == "flood":
+            return "something in the box wrote to the engine's own line without end", "output"
+        if failure == "time":
+            return "the box did not end in time", "time"
+        if state.get("Error"):
+            return f"the container did not start: {state['Error']}", None
+        return f"the box died (exit {state.get('ExitCode')}){'; ' + failure if failure else ''}", None
+
+    def _remove(self, container: Any) -> None:  # noqa: ANN401
+        from docker.errors import APIError, NotFound
+
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409:  # 409: somebody is removing it already
+                raise
+
+
+class _Line:
+    """The attached standard streams of one container, not yet or just started."""
+
+    def __init__(self, client: Any, container: str) -> None:  # noqa: ANN401
+        wrapped = client.api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        # The SDK gives a SocketIO around the raw socket (or a wrapper of its own for TLS, SSH and Windows pipes).
+        self.keep = wrapped
+        self.socket = getattr(wrapped, "_sock", wrapped)
+        self.buffer = bytearray()
+
+    def send(self, data: bytes, until: float) -> None:
+        self._limit(until)
+        self.socket.sendall(data)
+
+    def receive(self, until: float) -> bytes:
+        """The next bytes of standard output; b"" at the end. Standard error of the box's own process is dropped."""
+        while True:
+            while len(self.buffer) < 8:
+                if not self._more(until):
+                    return b""
+            kind, size = self.buffer[0], int.from_bytes(self.buffer[4:8], "big")
+            while len(self.buffer) < 8 + size:
+                if not self._more(until):
+                    return b""
+            data = bytes(self.buffer[8 : 8 + size])
+            del self.buffer[: 8 + size]
+            if kind == 1 and data:
+                return data
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.keep.close()
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def _more(self, until: float) -> bool:
+        self._limit(until)
+        data = self.socket.recv(65536)
+        self.buffer += data
+        return bool(data)
+
+    def _limit(self, until: float) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.socket.settimeout(left)
+
+
+def _short(error: BaseException) -> str:
+    """The heart of a nested SDK error, in one line."""
+    text = str(getattr(error, "explanation", None) or error)
+    for known in ("No such file or directory", "Connection refused", "Permission denied"):
+        if known in text:
+            return known.lower()
+    return " ".join(text.split())[:200]

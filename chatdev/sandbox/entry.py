@@ -1,0 +1,197 @@
+"""Where a product starts: found from its files alone, no file is run for it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py", "cli.py", "server.py", "manage.py")
+"""Names that mean "start here", best first."""
+PAGES = ("index.html", "index.htm", "main.html")
+GUI = {
+    "tkinter", "Tkinter", "customtkinter", "ttkbootstrap", "pygame", "PyQt5", "PyQt6", "PySide2", "PySide6", "turtle", "wx",
+    "kivy", "arcade", "pyglet", "matplotlib", "easygui", "PySimpleGUI", "dearpygui", "pgzero", "pgzrun", "ursina",
+}  # fmt: skip
+TERMINAL = {"curses", "textual", "prompt_toolkit", "blessed", "urwid", "asciimatics", "npyscreen", "termios", "tty"}
+TEST_FOLDERS = {"tests", "test", "testing"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a product is started."""
+
+    kind: Literal["python", "node", "html"]
+    command: tuple[str, ...]
+    file: str
+    why: str
+    gui: bool = False
+    """Some file imports a window toolkit."""
+    terminal: bool = False
+    """Some file imports a toolkit for full-screen terminal programs."""
+
+
+def is_test(name: str) -> bool:
+    """True for files that pytest would collect, and their helpers."""
+    path = PurePosixPath(name)
+    if path.suffix != ".py":
+        return False
+    return path.name.startswith("test_") or path.stem.endswith("_test") or path.name == "conftest.py"
+
+
+def find_entry(files: Mapping[str, bytes]) -> Entry | None:
+    """The entry point of a product, or None. Order: named mains, the only guarded script, a package's `__main__`,
+    pyproject scripts, package.json, index.html.
+    """
+    trees = {name: tree for name, data in files.items() if name.endswith(".py") and (tree := parse(data)) is not None}
+    imported = {name for tree in trees.values() for name in imports(tree)}
+    python = _python(files, trees)
+    if python is not None:
+        name, why = python
+        command = ("python3", *_arguments(name, trees))
+        return Entry("python", command, name, why, bool(imported & GUI), bool(imported & TERMINAL))
+    return _node(files) or _page(files)
+
+
+def parse(data: bytes) -> ast.Module | None:
+    """The syntax tree, or None when the file has none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """First components of the absolute imports in a module."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def guarded(tree: ast.Module) -> bool:
+    """True when the module has `if __name__ == "__main__":` at its top level."""
+    return any(isinstance(n, ast.If) and "__name__" in ast.dump(n.test) and "__main__" in ast.dump(n.test) for n in tree.body)
+
+
+def acts(tree: ast.Module) -> bool:
+    """True when importing the module does more than define things: calls, loops, `with` at its top level."""
+    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+    for node in tree.body:
+        if isinstance(node, plain) or (isinstance(node, ast.If | ast.Try) and not _calls(node)):
+            continue
+        if isinstance(node, ast.If) and "__name__" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        return True
+    return False
+
+
+def _calls(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) for n in ast.walk(node))
+
+
+def _depth(name: str) -> tuple[int, str]:
+    return name.count("/"), name
+
+
+def _python(files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tuple[str, str] | None:
+    sources = sorted((n for n in files if n.endswith(".py") and not _aside(n)), key=_depth)
+    for depth_limit in (0, 1, 9):
+        for wanted in MAIN_NAMES:
+            for name in sources:
+                if PurePosixPath(name).name != wanted or name.count("/") > depth_limit:
+                    continue
+                tree = trees.get(name)
+                # "game.py" may as well be a module of something else: then it has to act when it is run.
+                if wanted in ("main.py", "__main__.py") or (tree is not None and (guarded(tree) or acts(tree))):
+                    return name, f"named {wanted}"
+    ready = [n for n in sources if n in trees and guarded(trees[n])]
+    if len(ready) == 1:
+        return ready[0], "the only file with a __main__ guard"
+    script = _pyproject(files)
+    if script:
+        return script, "a script in pyproject.toml"
+    used = {module for tree in trees.values() for module in imports(tree)}
+    loose = [n for n in sources if n in trees and "/" not in n and (guarded(trees[n]) or acts(trees[n])) and n[:-3] not in used]
+    if len(loose) == 1:
+        return loose[0], "the only script that nothing imports"
+    if len(sources) == 1 and (sources[0] not in trees or acts(trees[sources[0]])):
+        return sources[0], "the only Python file"
+    return None
+
+
+def _aside(name: str) -> bool:
+    """Tests, packaging and examples are not where a product starts."""
+    parts = PurePosixPath(name).parts
+    return is_test(name) or parts[0] in TEST_FOLDERS | {"examples", "docs", "scripts"} or parts[-1] in ("setup.py", "noxfile.py")
+
+
+def _arguments(name: str, trees: Mapping[str, ast.Module]) -> tuple[str, ...]:
+    """`-m package.module` when the file needs its package around it, else its path."""
+    path = PurePosixPath(name)
+    tree = trees.get(name)
+    package = [p for p in path.parts[:-1]]
+    relative = tree is not None and any(isinstance(n, ast.ImportFrom) and n.level > 0 for n in ast.walk(tree))
+    by_package = tree is not None and bool(package) and package[0] in imports(tree)
+    if package and all(part.isidentifier() for part in package) and (relative or by_package):
+        module = ".".join(package) if path.name == "__main__.py" else ".".join([*package, path.stem])
+        return ("-m", module)
+    return (name,) if not name.startswith("-") else (f"./{name}",)
+
+
+def _pyproject(files: Mapping[str, bytes]) -> str | None:
+    data = files.get("pyproject.toml")
+    if data is None:
+        return None
+    from chatdev.sandbox.rung_parse import read_toml
+
+    try:
+        scripts = read_toml(data.decode("utf-8", "replace")).get("project", {}).get("scripts", {})
+    except ValueError:
+        return None
+    for target in scripts.values() if isinstance(scripts, dict) else ():
+        file = str(target).partition(":")[0].replace(".", "/") + ".py"
+        for name in (file, f"src/{file}"):
+            if name in files:
+                return name
+    return None
+
+
+def _node(files: Mapping[str, bytes]) -> Entry | None:
+    try:
+        package = json.loads(files.get("package.json", b"{}"))
+    except ValueError:
+        package = {}
+    package = package if isinstance(package, dict) else {}
+    start = package.get("scripts", {}).get("start", "") if isinstance(package.get("scripts"), dict) else ""
+    words = str(start).split()
+    if len(words) == 2 and words[0] == "node" and words[1] in files:
+        return Entry("node", ("node", words[1]), words[1], "the start script of package.json")
+    if package.get("main") in files:
+        return Entry("node", ("node", str(package["main"])), str(package["main"]), "main of package.json")
+    if not any(p in files for p in PAGES):
+        for name in ("index.js", "main.js", "app.js", "server.js", "index.mjs", "main.mjs"):
+            if name in files:
+                return Entry("node", ("node", name), name, f"named {name}")
+    return None
+
+
+def _page(files: Mapping[str, bytes]) -> Entry | None:
+    pages = sorted((n for n in files if n.lower().endswith((".html", ".htm"))), key=_depth)
+    named = [n for n in pages if PurePosixPath(n).name in PAGES]
+    chosen = (named or (pages if len(pages) == 1 else []))[:1]
+    if not chosen:
+        return None
+    command = ("python3", "-m", "http.server", "8000", "--bind", "127.0.0.1")
+    return Entry("html", command, chosen[0], "a web page")

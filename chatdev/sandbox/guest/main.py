@@ -1,0 +1,218 @@
+"""Entry of the part inside a box: read the plan and the files, run the steps, report each one at once.
+
+Standard input stays open for the life of the box. When it closes, the engine is gone (killed, crashed, unplugged), and this
+process ends everything: a box never outlives the one who asked for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from chatdev.sandbox.guest.frames import Speaker
+from chatdev.sandbox.guest.procs import Ground, harden
+from chatdev.sandbox.guest.screen import Screen
+from chatdev.sandbox.guest.steps import collect, run_step
+from chatdev.sandbox.guest.watch import Watcher
+
+
+def main(plan: dict[str, Any], source: IO[bytes]) -> None:
+    """Run a plan. `source` stands right behind the plan, at the first archive."""
+    harden(adopt_orphans=not plan["own_namespace"])
+    handle = os.dup(1)
+    os.set_inheritable(handle, False)
+    speaker = Speaker(plan["secret"], handle)
+    Store.space = plan["space"]
+    stores = {name: Store(source, size) for name, size in plan["archives"]}
+    ground = Ground(own_namespace=plan["own_namespace"])
+    rlimits(plan["rlimits"])
+    done = threading.Event()
+    for target in (lambda: _until_closed(source), lambda: _until(plan["deadline"], done)):
+        threading.Thread(target=_then_end, args=(target, ground, done), daemon=True).start()
+    speaker.tell("ready", {"python": sys.version.split()[0]})
+    box = Box(plan, stores, ground, speaker)
+    for step in plan["steps"]:
+        box.run(step)
+    done.set()
+    speaker.tell("done", {"notes": box.notes})
+    if box.screen is not None:
+        box.screen.close()
+    os._exit(0)  # the watching threads may sit in a read for ever
+
+
+class Store:
+    """An archive kept in a file without a name: later steps start from it, and no program can reach it."""
+
+    space = ""
+
+    def __init__(self, source: IO[bytes], size: int) -> None:
+        self.file = tempfile.TemporaryFile(dir=self.space)
+        while size > 0:
+            data = source.read(min(size, 1 << 20))
+            if not data:
+                raise EOFError("the archive ended early")
+            self.file.write(data)
+            size -= len(data)
+        self.file.flush()
+
+    def unpack(self, folder: Path) -> None:
+        self.file.seek(0)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(fileobj=self.file, mode="r:") as tar:
+            for member in tar:
+                # The engine made this archive from regular files with relative names; nothing else is written.
+                target = folder / member.name
+                data = tar.extractfile(member)
+                if data is None or ".." in Path(member.name).parts:
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data.read())
+                target.chmod(member.mode)
+
+    def changed(self, folder: Path) -> list[str]:
+        """Names of files that differ from the archive or are gone."""
+        self.file.seek(0)
+        found = []
+        with tarfile.open(fileobj=self.file, mode="r:") as tar:
+            for member in tar:
+                data, path = tar.extractfile(member), folder / member.name
+                if data is None:
+                    continue
+                same = path.is_file() and not path.is_symlink() and _hash(path.read_bytes()) == _hash(data.read())
+                if not same:
+                    found.append(member.name)
+        return found
+
+
+class Box:
+    """The state of one box between steps."""
+
+    def __init__(self, plan: dict[str, Any], stores: dict[str, Store], ground: Ground, speaker: Speaker) -> None:
+        self.plan, self.stores, self.ground, self.speaker = plan, stores, ground, speaker
+        self.work = Path(plan["work"])
+        self.screen: Screen | None = None
+        self.notes: list[str] = []
+        self.filled = False
+        self.no_screen = ""
+
+    def run(self, step: dict[str, Any]) -> None:
+        self.speaker.tell("begin", {"name": step["name"]})
+        if step["fresh"] or not self.filled:
+            self._fill()
+        env = {**self.plan["env"], **step["env"]}
+        screen = self._display() if self.plan["display"] else None
+        if screen is not None:
+            env["DISPLAY"] = screen.name
+        watcher = Watcher(step["watch"], self.ground, screen) if step["watch"] else None
+        result = run_step(step, self.plan, self.ground, env, watcher)
+        if self.plan["display"] and screen is None:
+            result["notes"].append(f"no display: {self.no_screen}")
+        extra = [name for name in self.stores if name != "product"]
+        result["facts"]["changed"] = {n: c for n in extra if (c := self.stores[n].changed(self.work.parent / n))}
+        if watcher is not None:
+            for name, png in watcher.pictures:
+                self.speaker.file(step["name"], name, png)
+        for name, data in collect(self.work, step["collect"]) if step["collect"] else []:
+            self.speaker.file(step["name"], name, data)
+        self.speaker.tell("result", result)
+
+    def _fill(self) -> None:
+        for name, store in self.stores.items():
+            folder = self.work if name == "product" else self.work.parent / name
+            _wipe(folder)
+            store.unpack(folder)
+        home = Path(self.plan["env"]["HOME"])
+        _wipe(home)
+        home.mkdir(parents=True, exist_ok=True)
+        self.filled = True
+
+    def _display(self) -> Screen | None:
+        if self.screen is not None and self.screen.process.poll() is None:
+            return self.screen
+        if self.no_screen:
+            return None
+        self.screen, self.no_screen = Screen.open()
+        if self.screen is not None:
+            self.ground.ours.add(self.screen.process.pid)
+        return self.screen
+
+
+def rlimits(limits: dict[str, int]) -> None:
+    """Set resource limits of this process, inherited by all it starts (for engines without control groups)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    for name, value in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is not None:
+            hard = resource.getrlimit(kind)[1]
+            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(kind, (most, most))
+
+
+def _until_closed(source: IO[bytes]) -> None:
+    while source.read(4096):
+        continue
+
+
+def _until(seconds: float, done: threading.Event) -> None:
+    done.wait(seconds)
+
+
+def _then_end(wait: Any, ground: Ground, done: threading.Event) -> None:  # noqa: ANN401
+    wait()
+    if done.is_set():
+        return
+    from chatdev.sandbox.guest.procs import SIGKILL
+
+    for _ in range(50):
+        left = ground.strangers()
+        for pid in left:
+            try:
+                os.kill(pid, SIGKILL)
+            except OSError:
+                continue
+        if not left:
+            break
+        time.sleep(0.02)
+    os._exit(3)
+
+
+def _wipe(folder: Path) -> None:
+    """Remove a folder whatever a program did to its modes; what cannot be removed stays and is overwritten."""
+
+    def loosen(function: Any, path: str, _: Any) -> None:  # noqa: ANN401
+        try:
+            Path(path).parent.chmod(0o700)
+            if not Path(path).is_symlink():
+                Path(path).chmod(0o700)
+            function(path)
+        except OSError:
+            return
+
+    if folder.is_symlink():
+        folder.unlink()
+    if folder.exists():
+        shutil.rmtree(folder, onerror=loosen)
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def boot(text: str) -> None:
+    """For the engine's one-line bootstrap: `text` is the plan, the archives follow on standard input."""
+    source = sys.stdin.buffer
+    assert isinstance(source, io.BufferedReader)
+    main(json.loads(text), source)

@@ -1,0 +1,128 @@
+"""Judge a program that may never end by itself: does it show a sign of life?
+
+Signs are a window on the display, a listening TCP port, a read on its input, output that goes on. With one of them
+the program has started once `start_seconds` have passed; with none it is ended after `quiet_seconds`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from typing import Any
+
+from chatdev.sandbox.guest.procs import Ground, cpu_seconds, ports_of, reads_from
+from chatdev.sandbox.guest.screen import Screen, play
+
+LOOK_EVERY = 0.3
+
+
+class Watcher:
+    """Looks at a running program now and then; `look` returns True when enough was seen."""
+
+    def __init__(self, watch: dict[str, Any], ground: Ground, screen: Screen | None) -> None:
+        self.start, self.quiet = float(watch["start_seconds"]), float(watch["quiet_seconds"])
+        self.talk: list[str] = list(watch["talk"])
+        self.gui = bool(watch["gui"])
+        self.ground, self.screen = ground, screen
+        self.next_look = 0.0
+        self.ports: dict[int, str] = {}
+        self.windows: list[dict[str, Any]] = []
+        self.window_since: float | None = None
+        self.pictures: list[tuple[str, bytes]] = []
+        self.picture_facts: list[dict[str, Any]] = []
+        self.waits = False
+        self.typed: list[str] = []
+        self.nudged: float | None = None
+        self.cpu = 0.0
+
+    def look(self, running: Any, result: dict[str, Any]) -> bool:  # noqa: ANN401 - steps.Running
+        age = running.age
+        if age < self.next_look:
+            return False
+        self.next_look = age + LOOK_EVERY
+        pids = self.ground.strangers()
+        self.cpu = max(self.cpu, cpu_seconds(pids))
+        self._ports(pids, age)
+        self._windows(running, age)
+        self._input(running, pids, age)
+        if age < self.start or (self.typed and age - running.last_output < 0.2):
+            return False
+        signs = self.signs(running)
+        if not signs and age < self.start + 0.7:
+            return self._nudge(running)
+        if signs or age >= self.quiet:
+            result["alive"] = bool(signs)
+            self._report(running, result)
+            return True
+        return False
+
+    def ended(self, running: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+        self._report(running, result)
+
+    def signs(self, running: Any) -> list[str]:  # noqa: ANN401
+        signs = [f'a window "{w["title"]}" of {w["width"]}x{w["height"]}' for w in self.windows[:3]]
+        signs += [f"port {port} {answer}" for port, answer in sorted(self.ports.items())]
+        if self.waits:
+            signs.append("waits for input")
+        if running.last_output > self.start / 2 and len(running.moments) > 1:
+            signs.append(f"goes on writing ({running.written:,} bytes so far)")
+        return signs
+
+    def _report(self, running: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+        result["signs"] = self.signs(running)
+        result["facts"].update(
+            ports=sorted(self.ports), windows=self.windows, waits=self.waits, typed=self.typed,
+            cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts,
+        )  # fmt: skip
+
+    def _ports(self, pids: list[int], age: float) -> None:
+        for port in ports_of(pids):
+            if port not in self.ports:
+                self.ports[port] = "listens"
+            elif self.ports[port] == "listens" and age > min(1.0, self.start / 2):
+                self.ports[port] = _ask(port)
+
+    def _windows(self, running: Any, age: float) -> None:  # noqa: ANN401
+        if self.screen is None:
+            return
+        seen = self.screen.windows()
+        if not seen:
+            return
+        self.windows = seen
+        if self.window_since is None:
+            self.window_since = age
+        settled = age - self.window_since > min(1.0, self.start / 4)
+        if self.gui and settled and not self.picture_facts:
+            for picture in play(self.screen, seen[0], lambda: running.process.poll() is None):
+                self.picture_facts.append(picture.facts())
+                self.pictures.append((picture.name, picture.png))
+            self.windows = self.screen.windows() or seen
+
+    def _input(self, running: Any, pids: list[int], age: float) -> None:  # noqa: ANN401
+        name = running.input_name()
+        reading = bool(name) and reads_from(pids, name)
+        if self.nudged is not None and running.unread() == 0:
+            reading = True
+        self.waits = self.waits or reading
+        if reading and self.talk and age - running.last_output > 0.15:
+            line = self.talk.pop(0)
+            if running.type(line + "\n"):
+                self.typed.append(line)
+
+    def _nudge(self, running: Any) -> bool:  # noqa: ANN401
+        """Nothing seen: type an empty line once; a program that takes it was waiting for input."""
+        if self.nudged is None and running.unread() >= 0 and running.type("\n"):
+            self.nudged = time.monotonic()
+        return False
+
+
+def _ask(port: int) -> str:
+    """What a listening port answers to an HTTP request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/")
+        return f"answers HTTP {connection.getresponse().status}"
+    except (OSError, http.client.HTTPException):
+        return "listens, speaks no HTTP"
+    finally:
+        connection.close()

@@ -1,0 +1,55 @@
+"""`python -m chatdev.sandbox.image`: build the sandbox image (see the package's docstring)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from chatdev.errors import UserError
+from chatdev.sandbox.image import LOCAL_BASE, build_image, default_tag, image_present
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m chatdev.sandbox.image", description="Build the sandbox image.")
+    parser.add_argument("--base", help="base image; auto makes one with debootstrap when none can be pulled")
+    parser.add_argument("--again", action="store_true", help="build even when the image is there")
+    options = parser.parse_args(arguments)
+
+    def tell(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    try:
+        if image_present() and not options.again:
+            tell(f"{default_tag()} is there already")
+            return 0
+        if options.base != "auto":
+            tag = build_image(options.base, tell)
+        else:
+            tag = _with_any_base(tell)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    tell(f"built {tag}")
+    return 0
+
+
+def _with_any_base(line: Callable[[str], None]) -> str:
+    from chatdev.sandbox.docker_engine import connect
+    from chatdev.sandbox.image import find_base
+    from chatdev.sandbox.image.debootstrap import build_base_with_debootstrap
+
+    client = connect()
+    try:
+        base = find_base(client, line)
+    except UserError:
+        line(f"no base in reach: making {LOCAL_BASE} with debootstrap")
+        base = build_base_with_debootstrap(line)
+    finally:
+        client.close()
+    return build_image(base, line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""The result of a climb: rungs with evidence, one verdict, and the text a programmer gets to repair from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+State = Literal["passed", "failed", "skipped", "unverified"]
+Verdict = Literal["verified", "failed", "unverified"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder."""
+
+    name: str
+    """parse, import, start, window, tests or acceptance."""
+    state: State
+    """`skipped`: it does not apply. `unverified`: it applies but could not be climbed."""
+    summary: str
+    """One line."""
+    details: str = ""
+    """What a programmer needs to repair it; bounded."""
+    evidence: tuple[str, ...] = ()
+    """Names of files in the evidence folder."""
+    seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LadderReport:
+    """What is proved about a folder of software."""
+
+    verdict: Verdict
+    reason: str
+    rungs: tuple[Rung, ...]
+    engine: str
+    """The engine's own description, or why there is none."""
+    fingerprint: str
+    """sha256 of exactly the files that were tried."""
+    missing_limits: tuple[str, ...] = ()
+    entry: str = ""
+    """The command that starts the product."""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `report.json`."""
+        return asdict(self)
+
+    def for_model(self, limit_chars: int = 4000) -> str:
+        """The test report: what failed with its exact words, then what passed; within the limit, heads and tails kept."""
+        failed = [r for r in self.rungs if r.state in ("failed", "unverified")]
+        fine = [r for r in self.rungs if r.state in ("passed", "skipped")]
+        lines = [f"Verdict: {self.verdict}. {self.reason}"]
+        if self.entry:
+            lines.append(f"Started as: {self.entry}")
+        lines += [f"{r.name}: {r.state}. {r.summary}" for r in fine]
+        head = "\n".join(lines)
+        room = max(200, limit_chars - len(head) - 40 * len(failed)) // max(1, len(failed))
+        parts = [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r.summary, r.details), room)}" for r in failed]
+        return shorten("\n".join([head, *parts]), limit_chars)
+
+
+def judge(rungs: Sequence[Rung]) -> tuple[Verdict, str]:
+    """The verdict: any failed rung fails it; `verified` needs a start (or acceptance) that passed and nothing left open."""
+    failed = [r for r in rungs if r.state == "failed"]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return "failed", f"{failed[0].name}: {failed[0].summary}{more}"
+    still_open = [r for r in rungs if r.state == "unverified"]
+    if still_open:
+        return "unverified", f"{still_open[0].name}: {still_open[0].summary}"
+    passed = [r.name for r in rungs if r.state == "passed"]
+    if "start" not in passed and "acceptance" not in passed:
+        return "unverified", "nothing was started"
+    return "verified", f"passed: {', '.join(passed)}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Head and tail of a text within `limit` characters; errors stand at the end, so the tail gets more."""
+    if len(text) <= limit:
+        return text
+    gap = "\n[...]\n"
+    head = max(0, (limit - len(gap)) // 3)
+    tail = max(0, limit - len(gap) - head)
+    return text[:head] + gap + text[len(text) - tail :]
+
+
+def _join(*parts: str) -> str:
+    return "\n".join(p for p in parts if p)

@@ -1,0 +1,129 @@
+"""Rung 2: every module of the product imports in the box, one process each; scripts of web products are checked by Node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from chatdev.sandbox.bundle import Bundle, bundle_of
+from chatdev.sandbox.entry import TEST_FOLDERS, Entry, acts, imports, is_test, parse
+from chatdev.sandbox.job import WORK, Run, Step
+from chatdev.sandbox.missing import explain, requirements_of
+from chatdev.sandbox.report import Rung
+from chatdev.sandbox.rung_parse import read_page
+from chatdev.sandbox.traces import last_error, plain
+
+PREFIX = "import:"
+IMPORT = "import importlib, sys; sys.path[:0] = sys.argv[2:]; importlib.import_module(sys.argv[1])"
+MAX_MODULES = 60
+SECONDS = 15.0
+
+
+def import_steps(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], Bundle | None, list[str]]:
+    """(steps, scripts to be put beside the product, notes on what is not tried)."""
+    steps, notes = _python(files, entry)
+    scripts = _scripts(files)
+    steps += [Step(f"{PREFIX}{label}", ["node", "--check", f"../scripts/{name}"], seconds=SECONDS) for label, name, _ in scripts]
+    extra = bundle_of({name: data for _, name, data in scripts}) if scripts else None
+    return steps, extra, notes
+
+
+def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequence[str]) -> Rung:
+    """One rung from the runs of `import_steps`."""
+    seconds = sum(r.seconds for r in runs)
+    if not runs:
+        return Rung("import", "skipped", "there is no module to import", "\n".join(notes))
+    broken: list[str] = []
+    reasons: list[str] = []
+    for run in runs:
+        wrong = _wrong(run, files)
+        if wrong:
+            reasons.append(f"{run.name[len(PREFIX) :]}: {wrong}")
+            broken.append(f"{reasons[-1]}\n{plain(run.stderr.text)[-1500:]}")
+    unable = [r for r in runs if r.exit_code is None and r.error.startswith("cannot start")]
+    if unable and not broken:
+        return Rung("import", "unverified", f"{unable[0].error}", "\n".join(notes), seconds=seconds)
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        return Rung("import", "failed", reasons[0] + more, "\n\n".join(broken[:6]), seconds=seconds)
+    return Rung("import", "passed", f"{len(runs)} modules import", "\n".join(notes), seconds=seconds)
+
+
+def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
+    """What is wrong with an import, or "". A module that only ends the process or runs on is left to the start rung."""
+    if run.error:
+        return "" if run.error.startswith("cannot start") else run.error
+    if run.limit and run.limit != "time":
+        return f"importing it ran into the {run.limit} limit"
+    stderr = run.stderr.text
+    if run.exit_code in (0, None):
+        return ""
+    if "node" in run.name or run.name.endswith((".js", ".mjs", ".html", ".htm")):
+        return last_error(stderr) or f"node says exit {run.exit_code}"
+    if "Traceback (most recent call last)" in stderr or "SyntaxError" in stderr:
+        why = explain(stderr, files, requirements_of(files))
+        error = last_error(stderr)
+        return f"{error} -> {why}" if why else error
+    return f"importing it ended the process with signal {-run.exit_code}" if run.exit_code is not None and run.exit_code < 0 else ""
+
+
+def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], list[str]]:
+    trees = {n: t for n, d in files.items() if n.endswith(".py") and (t := parse(d)) is not None}
+    used = {module for tree in trees.values() for module in imports(tree)}
+    used |= {_last(node.module) for tree in trees.values() for node in tree.body if getattr(node, "module", None)}  # type: ignore[attr-defined]
+    used |= {a.name for t in trees.values() for n in t.body if hasattr(n, "names") and hasattr(n, "level") for a in n.names}  # type: ignore[attr-defined]
+    start = PurePosixPath(entry.file).parent.as_posix() if entry and entry.kind == "python" and "-m" not in entry.command else "."
+    steps, notes = [], []
+    for name, tree in sorted(trees.items()):
+        path = PurePosixPath(name)
+        if (entry and name == entry.file) or is_test(name) or path.parts[0] in TEST_FOLDERS or path.name in ("setup.py", "__main__.py"):
+            continue
+        if path.stem not in used and acts(tree):
+            notes.append(f"{name}: not tried, it acts when imported and nothing imports it")
+            continue
+        module = _module(path, start, files)
+        if module is None:
+            notes.append(f"{name}: not tried, its path is no module name")
+            continue
+        where = [WORK if start == "." else f"{WORK}/{start}", WORK]
+        steps.append(Step(f"{PREFIX}{name}", ["python3", "-c", IMPORT, module, *_relative(where)], seconds=SECONDS, fresh=not steps))
+    if len(steps) > MAX_MODULES:
+        notes.append(f"only the first {MAX_MODULES} of {len(steps)} modules are imported one by one")
+    return steps[:MAX_MODULES], notes
+
+
+def _relative(where: list[str]) -> list[str]:
+    """The work directory is the current one in every engine."""
+    return [w.replace(WORK, ".", 1) for w in where]
+
+
+def _module(path: PurePosixPath, start: str, files: Mapping[str, bytes]) -> str | None:
+    parts = list(path.with_suffix("").parts)
+    root = [] if start == "." else list(PurePosixPath(start).parts)
+    if root and parts[: len(root)] == root and f"{start}/__init__.py" not in files:
+        parts = parts[len(root) :]
+    elif parts[0] == "src" and "src/__init__.py" not in files and len(parts) > 1:
+        return None if not root else ".".join(parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts) if parts and all(re.fullmatch(r"[^\W\d]\w*", p) for p in parts) else None
+
+
+def _last(module: str | None) -> str:
+    return (module or "").rpartition(".")[2]
+
+
+def _scripts(files: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
+    """JavaScript to be checked: (label, file name beside the product, text). Modules get the suffix Node knows them by."""
+    found: list[tuple[str, str, bytes]] = []
+    for name, data in sorted(files.items()):
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in (".js", ".mjs", ".cjs"):
+            module = suffix == ".mjs" or (suffix == ".js" and re.search(rb"^\s*(import\s.+from\s|import\s*['\"{*]|export\s)", data, re.M))
+            found.append((name, f"{len(found)}{'.mjs' if module else '.cjs'}", data))
+        elif suffix in (".html", ".htm") and b"{%" not in data and b"{{" not in data:
+            for line, module, text in read_page(data).scripts:
+                padded = "\n" * (line - 1) + text  # so that Node's line numbers are the page's
+                found.append((f"{name}", f"{len(found)}{'.mjs' if module else '.cjs'}", padded.encode("utf-8", "replace")))
+    return found[:MAX_MODULES]

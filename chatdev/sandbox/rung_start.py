@@ -1,0 +1,122 @@
+"""Rungs 3 and 4: the program starts, and what has a window shows one that is not blank.
+
+Judged by facts from inside the box: exit status, signs of life, limits. A handled traceback with exit status 0 is fine; a
+program that is alive but printed an unhandled error is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.entry import Entry
+from chatdev.sandbox.job import Run, Step, Watch
+from chatdev.sandbox.missing import explain, requirements_of
+from chatdev.sandbox.report import Rung, shorten
+from chatdev.sandbox.traces import has_traceback, has_unhandled, last_error, plain
+
+NAME = "start"
+BLANK = 0.999
+"""A window of which this share has one colour is blank."""
+
+
+def start_step(entry: Entry, config: SandboxConfig) -> Step:
+    """The step that starts the product and watches it."""
+    quiet = max(config.quiet_seconds, config.start_seconds)
+    watch = Watch(config.start_seconds, quiet, gui=entry.gui)
+    return Step(NAME, list(entry.command), seconds=max(config.seconds, quiet) + 1, watch=watch, pty=entry.terminal and not entry.gui)
+
+
+def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
+    """The start rung from the watched run."""
+    ok, summary = _verdict(run, entry, files)
+    evidence = ["start.stdout.txt", "start.stderr.txt"]
+    details = "" if ok else _details(run)
+    notes = "; ".join(run.notes)
+    if notes and not ok:
+        details = f"{notes}\n{details}"
+    elif notes:
+        summary += f" ({notes})"
+    return Rung(
+        "start", "passed" if ok else "failed", summary, details, tuple(evidence), run.seconds,
+        facts={"exit_code": run.exit_code, "alive": run.alive, "signs": list(run.signs), "limit": run.limit, **run.facts},
+    )  # fmt: skip
+
+
+def judge_window(run: Run, entry: Entry) -> Rung:
+    """The window rung: a window of the product was seen, and it is not blank."""
+    if not entry.gui:
+        return Rung("window", "skipped", "the product opens no window")
+    pictures = run.facts.get("pictures", [])
+    names = tuple(p["name"] for p in pictures)
+    no_display = [n for n in run.notes if n.startswith("no display")]
+    if no_display:
+        return Rung("window", "unverified", no_display[0])
+    windows = run.facts.get("windows", [])
+    if not windows:
+        if run.exit_code == 0:
+            return Rung("window", "skipped", "it ended by itself before it opened a window")
+        return Rung("window", "failed", "no window was seen on its display", facts={"windows": []})
+    shown = f'"{windows[0]["title"]}", {windows[0]["width"]}x{windows[0]["height"]}'
+    if not pictures:
+        return Rung("window", "unverified", f"the window {shown} was too short-lived to be photographed")
+    blank = all(p["colours"] < 2 or p["plain"] > BLANK for p in pictures)
+    changed = len({p["checksum"] for p in pictures}) > 1
+    moves = "it changes" if changed else "it does not change by itself, with keys or with a click"
+    facts = {"windows": windows, "pictures": pictures, "changes": changed}
+    if blank:
+        return Rung("window", "failed", f"the window {shown} is blank", "", names, facts=facts)
+    return Rung("window", "passed", f"the window {shown} shows {pictures[-1]['colours']} colours; {moves}", "", names, facts=facts)
+
+
+def needs_arguments(run: Run) -> bool:
+    """A command-line program that rightly refuses to run without arguments: its usage, and exit status 2."""
+    text = run.stderr.text
+    return run.exit_code == 2 and not has_traceback(text) and "usage:" in text.lower()
+
+
+def _verdict(run: Run, entry: Entry, files: Mapping[str, bytes]) -> tuple[bool, str]:
+    stderr = run.stderr.text
+    if run.error:
+        return False, run.error
+    if run.limit and run.limit != "time":
+        return False, f"it ran into the {run.limit} limit of the sandbox after {run.seconds:.1f} s"
+    if run.exit_code is not None:
+        return _ended(run, stderr, files)
+    if not run.alive:
+        busy = run.facts.get("cpu_seconds", 0) > run.seconds / 2
+        doing = "kept the processor busy, " if busy else ""
+        return False, f"it ran on for {run.seconds:.0f} s, {doing}showed no window, no port, no output and asked for nothing"
+    if has_traceback(stderr) or has_unhandled(stderr):
+        return False, f"it goes on, but with an error: {last_error(stderr)}"
+    failing = [s for s in run.signs if "answers HTTP 5" in s]
+    if failing:
+        return False, f"{failing[0]}: the server fails on its first page"
+    if entry.kind == "html" and not any("answers HTTP 200" in s for s in run.signs):
+        return False, "the page could not be served"
+    if entry.kind == "html":
+        return True, f"{entry.file} and the files it names are served"
+    return True, f"alive after {run.seconds:.1f} s: {'; '.join(run.signs)}"
+
+
+def _ended(run: Run, stderr: str, files: Mapping[str, bytes]) -> tuple[bool, str]:
+    code = run.exit_code or 0
+    if code == 0 and has_unhandled(stderr):
+        return False, f"exit status 0 after {run.seconds:.1f} s, but with an unhandled error: {last_error(stderr)}"
+    if code == 0:
+        return True, f"exit status 0 after {run.seconds:.1f} s"
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    if has_traceback(stderr) or "Error" in stderr:
+        why = explain(stderr, files, requirements_of(files))
+        return False, f"{how} after {run.seconds:.1f} s: {last_error(stderr)}" + (f" -> {why}" if why else "")
+    said = last_error(stderr)
+    return False, f"{how} after {run.seconds:.1f} s" + (f": {said}" if said else ", without a message")
+
+
+def _details(run: Run) -> str:
+    parts = []
+    for name, output in (("stderr", run.stderr), ("stdout", run.stdout)):
+        text = plain(output.text).strip()
+        if text:
+            parts.append(f"--- {name} ---\n{shorten(text, 3000)}")
+    return "\n".join(parts) or "It printed nothing."

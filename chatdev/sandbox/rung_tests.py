@@ -1,0 +1,159 @@
+"""Rungs 5 and 6: pytest in the box, judged by its exit status and junit.xml; the user's own tests stay hidden.
+
+Test files are compared with what was sent in after the run: a program that edits its tests does not pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from chatdev.errors import UserError
+from chatdev.sandbox.bundle import Bundle, bundle_of, pack
+from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.entry import is_test
+from chatdev.sandbox.job import Run, Step
+from chatdev.sandbox.report import Rung, shorten
+from chatdev.sandbox.traces import plain
+
+RUNNER = """\
+import importlib.util, sys
+if importlib.util.find_spec("pytest") is None:
+    sys.exit(77)
+import pytest
+extra = []
+if importlib.util.find_spec("pytest_cov"):
+    extra = ["--cov=.", "--cov-report=json:coverage.json"]
+sys.path[:0] = [p for p in sys.argv[1].split(":") if p]
+sys.exit(pytest.main([*extra, *sys.argv[2:]]))
+"""
+NO_PYTEST = 77
+NO_TESTS = 5
+MAX_XML = 8 * 1024**2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test that did not pass."""
+
+    name: str
+    message: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Junit:
+    """What junit.xml says."""
+
+    total: int
+    skipped: int
+    bad: tuple[Case, ...]
+
+
+def has_tests(files: Mapping[str, bytes]) -> bool:
+    return any(is_test(n) and not n.endswith("conftest.py") for n in files)
+
+
+def tests_step(config: SandboxConfig, start: str) -> Step:
+    """Run the product's own tests. `start` is the folder its entry point lies in."""
+    return Step(
+        "tests", _command(["."], f".:{start}"), seconds=config.seconds, collect=("junit.xml", "coverage.json"),
+    )  # fmt: skip
+
+
+def accept_step(config: SandboxConfig, start: str) -> Step:
+    """Run the user's hidden tests, which lie beside the product."""
+    return Step(
+        "acceptance", _command(["../acceptance"], f".:{start}"), seconds=config.seconds, collect=("junit.xml",)
+    )  # fmt: skip
+
+
+def accept_bundle(path: Path) -> Bundle:
+    """The user's tests: a folder, or one file.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    if path.is_dir():
+        return pack(path)
+    if not path.is_file():
+        raise UserError("there are no acceptance tests", where=str(path), fix="Give a folder or a file of pytest tests.")
+    name = path.name if is_test(path.name) else f"test_{path.name}"
+    return bundle_of({name: path.read_bytes()})
+
+
+def judge_tests(run: Run, changed: list[str], *, hidden: bool = False) -> Rung:
+    """The rung `tests` or `acceptance` (hidden: only names and messages are shown) from its run."""
+    evidence = [f"{run.name}.stdout.txt", *(f"{run.name}.{n}" if n == "junit.xml" else n for n in run.collected)]
+    junit = read_junit(run.collected.get("junit.xml", b""))
+    covered = _coverage(run.collected.get("coverage.json", b""))
+    state, summary = _state(run, junit, changed)
+    if covered is not None and state == "passed":
+        summary += f", {covered:.0f} % of the lines covered"
+    return Rung(
+        run.name, state, summary, "" if state == "passed" else _details(run, junit, hidden), tuple(evidence), run.seconds,  # type: ignore[arg-type]
+        facts={"tests": junit.total if junit else 0, "failed": len(junit.bad) if junit else 0, "coverage": covered},
+    )  # fmt: skip
+
+
+def read_junit(data: bytes) -> Junit | None:
+    """Read pytest's report; None when there is none that can be trusted (too large, entities, no XML)."""
+    if not data or len(data) > MAX_XML or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        return None
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError:
+        return None
+    total, skipped, bad = 0, 0, []
+    for case in root.iter("testcase"):
+        total += 1
+        skipped += case.find("skipped") is not None
+        for kind in ("failure", "error"):
+            found = case.find(kind)
+            if found is not None:
+                where = ".".join(p for p in (case.get("classname"), case.get("name")) if p)
+                bad.append(Case(where, plain(found.get("message") or ""), plain(found.text or "")))
+                break
+    return Junit(total, skipped, tuple(bad))
+
+
+def _command(what: list[str], where: str) -> list[str]:
+    options = ["-q", "-p", "no:cacheprovider", "--maxfail=30", "--tb=short", "--color=no", "--junitxml=junit.xml"]
+    return ["python3", "-c", RUNNER, where, *options, "-o", "addopts=", "--rootdir=.", *what]
+
+
+def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[str, str]:
+    if run.exit_code == NO_PYTEST:
+        return "unverified", "pytest is not installed in this box"
+    if run.timed_out:
+        return "failed", f"the tests did not end within {run.seconds:.0f} s"
+    if run.error or (run.limit and run.exit_code != 0):
+        return "failed", run.error or f"the tests ran into the {run.limit} limit"
+    if changed:
+        return "failed", f"the tests were changed while they ran: {', '.join(changed[:3])}"
+    if run.exit_code == NO_TESTS:
+        return "unverified", "there are test files, but pytest finds no test in them"
+    if junit is None:
+        return "failed", f"pytest ended with exit status {run.exit_code} and left no readable report"
+    if run.exit_code != 0 or junit.bad:
+        first = f": {junit.bad[0].name}: {junit.bad[0].message.splitlines()[0] if junit.bad[0].message else ''}" if junit.bad else ""
+        return "failed", f"{len(junit.bad) or 'some'} of {junit.total} tests fail{first}"[:400]
+    if junit.total == junit.skipped:
+        return "unverified", f"all {junit.total} tests were skipped"
+    return "passed", f"{junit.total - junit.skipped} tests pass" + (f", {junit.skipped} skipped" if junit.skipped else "")
+
+
+def _details(run: Run, junit: Junit | None, hidden: bool) -> str:
+    if junit is None or not junit.bad:
+        return shorten(plain(run.stdout.text + run.stderr.text).strip(), 3000) if not hidden else ""
+    return "\n\n".join(f"{c.name}\n{shorten(c.message if hidden else c.text or c.message, 1200)}" for c in junit.bad[:8])
+
+
+def _coverage(data: bytes) -> float | None:
+    try:
+        return float(json.loads(data)["totals"]["percent_covered"])
+    except (ValueError, KeyError, TypeError):
+        return None
