@@ -1,10 +1,11 @@
 """The rotary embedding of a model, taken from the model itself and proved before it is used.
 
-A key that was rotated for position `p` becomes the key of position `p + d` by one more rotation with the angles of
-`d` (Su et al., arXiv 2104.09864, eq. 34). That is all the sink cache needs of a model. The operator is built from the
-decoder's own `rotary_emb` and its module's `apply_rotary_pos_emb`, so partial, interleaved and scaled (Llama-3, YaRN)
-forms come along; `Rope.of` then runs a dozen tokens at two offsets and compares every layer's keys. A model whose keys
-do not obey the rule (latent attention, learned positions) raises `UnsupportedModelError`.
+A key that was rotated for position `p` becomes the key of position `p + d` by one more rotation with the
+angles of `d` (Su et al., arXiv 2104.09864, eq. 34). That is all the sink cache needs of a model. The operator
+is built from the decoder's own `rotary_emb` and its module's `apply_rotary_pos_emb`, so partial, interleaved
+and scaled (Llama-3, YaRN) forms come along; `Rope.of` then runs a dozen tokens at two offsets and compares
+every layer's keys. A model whose keys do not obey the rule (latent attention, learned positions) raises
+`UnsupportedModelError`.
 
 Non-goals: ALiBi, and frequencies that change with the length of the text beyond the model's original maximum.
 """
@@ -61,7 +62,9 @@ class Rope:
         return cls(decoder, apply, takes_type, tuple(types), kinds, widths)
 
     def angles(self, distance: int, layer: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """cos and sin of `distance` for a layer, fp32, shape [1, 1, width], free of YaRN's attention factor."""
+        """cos and sin of `distance` for a layer, fp32, shape [1, 1, width], free of YaRN's attention
+        factor.
+        """
         rotary = _rotary(self.decoder)
         probe = torch.zeros(1, dtype=torch.float32, device=device)
         extra = (self.layer_types[layer],) if self.per_layer_type else ()
@@ -86,7 +89,7 @@ def find_decoder(model: nn.Module) -> nn.Module:
     Raises:
         UnsupportedModelError: there is none.
     """
-    decoder: nn.Module = model.get_decoder() if hasattr(model, "get_decoder") else model  # type: ignore[operator, assignment]
+    decoder: nn.Module = model.get_decoder() if hasattr(model, "get_decoder") else model  # type: ignore[operator]
     if not isinstance(getattr(decoder, "rotary_emb", None), nn.Module):
         raise UnsupportedModelError(f"{type(decoder).__name__} has no rotary embedding of the usual form")
     if "position_ids" not in inspect.signature(decoder.forward).parameters:
@@ -105,9 +108,9 @@ def _apply_function(decoder: nn.Module) -> Callable[[Tensor, Tensor, Tensor], Te
         raise UnsupportedModelError(f"{module.__name__} has no apply_rotary_pos_emb")
     names = list(inspect.signature(function).parameters)
     if names[:4] == ["q", "k", "cos", "sin"]:
-        return lambda x, cos, sin: function(x, x, cos, sin)[1]  # type: ignore[no-any-return]
+        return lambda x, cos, sin: function(x, x, cos, sin)[1]
     if names[1:3] == ["cos", "sin"]:
-        return lambda x, cos, sin: function(x, cos, sin)  # type: ignore[no-any-return]
+        return lambda x, cos, sin: function(x, cos, sin)
     raise UnsupportedModelError(f"{module.__name__}.apply_rotary_pos_emb has an unknown signature")
 
 
@@ -140,7 +143,8 @@ def _prove(model: nn.Module, rope: Rope) -> tuple[tuple[LayerKind, ...], tuple[i
         except (TypeError, ValueError, RuntimeError, NotImplementedError, AttributeError) as error:
             raise UnsupportedModelError(f"a forward with explicit positions failed: {error}") from error
         runs.append((spy, out[0].float()))
-    # In fp32 a right rotation leaves 1e-6 and a wrong one 0.5 or more; bf16 adds its own rounding layer by layer.
+    # In fp32 a right rotation leaves 1e-6 and a wrong one 0.5 or more; bf16 adds its own rounding layer by
+    # layer.
     exact = next(model.parameters()).dtype in (torch.float32, torch.float64)
     tolerance = 2e-3 if exact else 0.12
     if _far(runs[0][1], runs[1][1]) > tolerance:

@@ -1,18 +1,19 @@
 """Which tokens a stream still holds, and where: the bookkeeping of a sink cache, without any tensor.
 
-The first `sinks` tokens are pinned. Behind them stand at most `window` recent tokens. When the window is full, the
-next token first evicts the `block` oldest recent ones, so what is held depends on the number of tokens seen and on
-nothing else, provided that no chunk is longer than `room` (which ends at the next eviction).
+The first `sinks` tokens are pinned. Behind them stand at most `window` recent tokens. When the window is
+full, the next token first evicts the `block` oldest recent ones, so what is held depends on the number of
+tokens seen and on nothing else, provided that no chunk is longer than `room` (which ends at the next
+eviction).
 
 Positions. *Logical* positions count the tokens of the stream. The rotary embedding sees *live* positions,
-`logical - offset`: fp32 angles lose precision as they grow, so the offset is raised ("rebase") before live positions
-pass `limit`. Recent tokens keep their live positions; only the sinks move, to stand right before the oldest recent
-token ("walking sinks"), which gives every query the distances of StreamingLLM's positions-inside-the-cache (Xiao et
-al., arXiv 2309.17453, section 3.2).
+`logical - offset`: fp32 angles lose precision as they grow, so the offset is raised ("rebase") before live
+positions pass `limit`. Recent tokens keep their live positions; only the sinks move, to stand right before
+the oldest recent token ("walking sinks"), which gives every query the distances of StreamingLLM's
+positions-inside-the-cache (Xiao et al., arXiv 2309.17453, section 3.2).
 
-Columns. The held tokens lie side by side in a buffer of `capacity` columns, from `start`. An eviction moves `start`
-by the evicted count and the sinks are written over the freed columns; only when the end of the buffer is reached are
-the held tokens moved to its front.
+Columns. The held tokens lie side by side in a buffer of `capacity` columns, from `start`. An eviction moves
+`start` by the evicted count and the sinks are written over the freed columns; only when the end of the buffer
+is reached are the held tokens moved to its front.
 """
 
 from __future__ import annotations
@@ -110,7 +111,9 @@ class Window:
         self.sinks, self.window = sinks, self.total - sinks
 
     def begin(self, coming: int) -> Moves:
-        """Make room for `coming` tokens and say what has to be moved. Safe to repeat when a forward failed."""
+        """Make room for `coming` tokens and say what has to be moved. Safe to repeat when a forward
+        failed.
+        """
         evict = 0
         if coming and self.held >= self.total:
             evict = -(-(self.held - self.total + 1) // self.block) * self.block
