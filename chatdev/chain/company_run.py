@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from chatdev.run.ledger import Ledger, RunLimits
 from chatdev.run.lock import ProductLock
 from chatdev.run.product import Product
 from chatdev.run.report import EXIT_BY_VERDICT, make_report
-from chatdev.sandbox import LadderReport, SandboxConfig, climb, open_engine
+from chatdev.sandbox import LadderReport, Rung, SandboxConfig, climb, open_engine
 from chatdev.sandbox.engine import Engine
 from chatdev.software.history import History
 from chatdev.software.workspace import Workspace, WorkspaceLimits
@@ -125,9 +125,7 @@ class CompanyRun:
         engine = self._engine(journal)
         if engine is not None:
             engine.sweep()
-        workspace = Workspace(
-            product.root, WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes)
-        )
+        workspace = Workspace(product.root, WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes))
         history = History(product.root)
         self._first_files(journal, history, started["born"])
         words = Words.load(product.company / "words.yaml")
@@ -163,12 +161,18 @@ class CompanyRun:
         }
 
     def _model(self, name: str, journal: Journal) -> Model:
+        def tell(kind: str, *names: str) -> Callable[..., None]:
+            def write(*values: Any) -> None:
+                journal.append(kind, **dict(zip(names, values, strict=True)))
+
+            return write
+
         sampling = Sampling(**self.bundle.company.sampling.model_dump(), seed=self.order.seed)
         model = open_model(
             name,
             sampling=sampling,
-            on_wait=lambda seconds, reason: journal.append("waiting", seconds=seconds, reason=reason) and None,
-            on_notice=lambda text: journal.append("notice", text=text, step="") and None,
+            on_wait=tell("waiting", "seconds", "reason"),
+            on_notice=tell("notice", "text"),
         )
         preflight(model)
         return model
@@ -187,12 +191,16 @@ class CompanyRun:
 
     def _climb(self, engine: Engine | None, step: str, journal: Journal) -> LadderReport:
         accept = Path(self.bundle.company.accept) if self.bundle.company.accept else None
+
+        def on_rung(rung: Rung) -> None:
+            journal.append("rung", rung=asdict(rung), step=step)
+
         return climb(
             self.product.root,
             engine,
             self._sandbox(),
             accept=accept,
-            on_rung=lambda rung: journal.append("rung", rung=rung.to_json(), step=step) and None,
+            on_rung=on_rung,
             evidence=self.product.evidence / step,
         )
 

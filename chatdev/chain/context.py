@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chatdev.chain.people import Person
     from chatdev.company import CompanyBundle
     from chatdev.sandbox.engine import Engine
-    from chatdev.sandbox.ladder import LadderReport
+    from chatdev.sandbox import LadderReport
     from chatdev.software.history import History
     from chatdev.software.workspace import Workspace
 

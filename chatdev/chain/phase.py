@@ -91,9 +91,7 @@ class PhaseRun:
                 return picked
             if attempt < self.phase.reask:
                 wanted = choices or ["your conclusion"]
-                found = concluding.control_line(
-                    dialogue.again(self.ctx.words.say("reask_choice", choices=wanted)).text
-                )
+                found = concluding.control_line(dialogue.again(self.ctx.words.say("reask_choice", choices=wanted)).text)
         fallback = self.phase.default if self.phase.default is not None else (found or "")
         self._notice(f'no conclusion in "{self.phase.title}"; going on with "{fallback}"')
         return fallback
@@ -127,15 +125,13 @@ class PhaseRun:
 
     def _write(self, text: str) -> None:
         """Make the conclusion an artifact; a YAML mapping may fill several."""
-        values = {name: text for name in self.phase.writes[:1]}
+        values = dict.fromkeys(self.phase.writes[:1], text)
         if self.phase.conclusion == "yaml" and len(self.phase.writes) > 1:
             found = yaml.safe_load(text) if text else {}
             if isinstance(found, dict):
                 values = {name: _plain(found.get(name, "")) for name in self.phase.writes}
         for name, value in values.items():
-            self.ctx.brief.write(
-                self.ctx.key(f"{self.step}/artifact:{name}"), name, value, self.phase.assistant
-            )
+            self.ctx.brief.write(self.ctx.key(f"{self.step}/artifact:{name}"), name, value, self.phase.assistant)
 
     def _sign_off(self, outcome: Outcome, names: dict[str, Any]) -> Outcome:
         """Ask the person, where the company wants it, and let the agents revise until it is approved."""

@@ -27,7 +27,9 @@ for svg in sorted(pathlib.Path().glob("*.svg")):
     subprocess.run(["rsvg-convert", "-w", "128", "-h", "128", "-a", "-o", svg.with_suffix(".png"), svg], timeout=20)
 """
 """Runs in the sandbox, beside the SVG files."""
-_LINE = re.compile(r"^\W*([a-z0-9][a-z0-9_-]{0,40})\.(?:png|svg)\W*[:\u2013-]\W*(\S.{0,300})$", re.IGNORECASE | re.MULTILINE)
+_LINE = re.compile(
+    r"^\W*([a-z0-9][a-z0-9_-]{0,40})\.(?:png|svg)\W*[:\u2013-]\W*(\S.{0,300})$", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,7 @@ def _from_agent(ctx: Context, filing: Filing, dialogue: Dialogue, pictures: list
     """Let the agent write SVG, and render it to PNG in the sandbox."""
     spoken = dialogue.again(ctx.words.say("draw", pictures=pictures, folder=FOLDER))
     drawn = [
-        file
-        for file in parse_reply(spoken.text).files
-        if re.fullmatch(rf"{FOLDER}/[\w-]+\.svg", file.path, re.ASCII)
+        file for file in parse_reply(spoken.text).files if re.fullmatch(rf"{FOLDER}/[\w-]+\.svg", file.path, re.ASCII)
     ]
     filing.commit(drawn, [])
 

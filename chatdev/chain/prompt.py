@@ -94,9 +94,7 @@ class Composer:
         lines = [item.name.removeprefix("files/") for item in now if not agent.knows(item)]
         there = {item.name for item in now}
         gone = [name for name in agent.met() if name.startswith("files/") and name not in there]
-        return sorted(lines) + [
-            self._words.say("file_gone", path=name.removeprefix("files/")) for name in gone
-        ]
+        return sorted(lines) + [self._words.say("file_gone", path=name.removeprefix("files/")) for name in gone]
 
     def _show_files(self, agent: Agent, shown: list[Item], room: int) -> str:
         files = self._files()

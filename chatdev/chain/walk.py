@@ -62,7 +62,8 @@ def _loop(ctx: Context, step: LoopStep, path: str) -> None:
         for number, inner in enumerate(loop.do):
             # Only at the beginning of a round has a whole round just ended.
             if checks.holds(ctx, loop.until, f"{path}.{turn}.{number}", before if number == 0 else None):
-                _ended(ctx, path, turn, number, loop.until)
+                blind = loop.until == "verified" and ctx.progress.verdict == "unverified"
+                _ended(ctx, path, turn, number, "nothing can be run here" if blind else loop.until)
                 return
             _step(ctx, inner, f"{path}.{turn}.{_name(inner)}" + _again(loop.do, number))
         before = start
@@ -78,9 +79,7 @@ def _again(steps: Sequence[AnyStep], number: int) -> str:
 
 def _ended(ctx: Context, path: str, turn: int, number: int, until: str | None) -> None:
     rounds = turn - 1 + (1 if number else 0)
-    ctx.journal.once(
-        "loop_ended", ctx.key(f"{path}/ended"), lambda: {"loop": path, "rounds": rounds, "until": until}
-    )
+    ctx.journal.once("loop_ended", ctx.key(f"{path}/ended"), lambda: {"loop": path, "rounds": rounds, "until": until})
 
 
 def _name(step: AnyStep) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from chatdev.data import library_root
 from chatdev.company.templates import environment
+from chatdev.data import library_root
 from chatdev.errors import UserError
 
 
@@ -30,6 +30,6 @@ class Words:
                 texts.update(found)
         return cls(texts)
 
-    def say(self, name: str, **values: Any) -> str:
+    def say(self, which: str, /, **values: Any) -> str:
         """Render one sentence."""
-        return self._env.from_string(self._texts[name]).render(**values)
+        return self._env.from_string(self._texts[which]).render(**values)

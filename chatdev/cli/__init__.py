@@ -51,9 +51,7 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, message="%(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:

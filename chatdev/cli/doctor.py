@@ -40,7 +40,11 @@ def doctor_command(out: str | None, as_json: bool) -> int:
         echo_json([vars(one) for one in found])
     else:
         for one in found:
-            mark = click.style("ok     ", fg="green") if one.ok else click.style("missing", fg="red" if one.needed else "yellow")
+            mark = (
+                click.style("ok     ", fg="green")
+                if one.ok
+                else click.style("missing", fg="red" if one.needed else "yellow")
+            )
             click.echo(f"{mark} {one.thing:<14} {one.text}")
             if not one.ok and one.fix:
                 click.echo(f"{'':<23}{one.fix.replace('chatdev sandbox', command_name() + ' sandbox')}")

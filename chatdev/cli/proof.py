@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def test_command(path: str, accept: str | None, sandbox: str, out: str | None, a
     folder = folder_of(path, out)
     config = SandboxConfig.parse({"engine": sandbox})
     engine = open_engine(config, run_id=folder.name)
-    show = None if as_json else lambda rung: click.echo(rung_text(rung.to_json()))
+    show = None if as_json else lambda rung: click.echo(rung_text(asdict(rung)))
     report = climb(folder, engine, config, accept=Path(accept).resolve() if accept else None, on_rung=show)
     if as_json:
         echo_json(report.to_json())
@@ -69,7 +70,9 @@ def sandbox_command() -> None:
 
 
 @sandbox_command.command("build")
-@click.option("--base", metavar="IMAGE", help="Image to build on; auto makes one with debootstrap where none can be had.")
+@click.option(
+    "--base", metavar="IMAGE", help="Image to build on; auto makes one with debootstrap where none can be had."
+)
 @click.option("--again", is_flag=True, help="Build even when the image is there.")
 def build_command(base: str | None, again: bool) -> int:
     """Build the sandbox image with Docker."""

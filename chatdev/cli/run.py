@@ -225,7 +225,7 @@ def _source(source: str | None, out: str | None) -> Path | None:
 
 
 def _person(bundle: CompanyBundle) -> Any:
-    """A person at the terminal where the company needs one; without a terminal that is told before anything is spent."""
+    """A person at the terminal, where the company needs one; no terminal is told before anything is spent."""
     from chatdev.chain.people import Nobody
 
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]

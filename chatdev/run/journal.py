@@ -118,7 +118,7 @@ class Journal:
     @classmethod
     def reading(cls, path: Path, events: list[Event]) -> Journal:
         """A journal that is only looked at; appending to it fails."""
-        return cls(path, events, open(os.devnull, "rb"))  # noqa: SIM115, PTH123
+        return cls(path, events, open(os.devnull, "rb"))  # noqa: PTH123
 
     def subscribe(self, reader: Callable[[Event], None]) -> None:
         """Hand every event appended from now on to `reader`."""

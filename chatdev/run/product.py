@@ -26,7 +26,10 @@ from chatdev.errors import UserError
 
 OURS = ".chatdev"
 _STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
-_STOP_WORDS = frozenset("a an the of for to and in with that which please me my build make create write".split())
+_STOP_WORDS = frozenset(
+    ("a", "an", "the", "of", "for", "to", "and", "in", "with", "that", "which")
+    + ("please", "me", "my", "build", "make", "create", "write")
+)
 
 
 def slug(text: str, longest: int = 40) -> str:
@@ -124,6 +127,4 @@ def find(warehouse: Path, name: str) -> Product:
     stems = {_STAMP.sub("", product.name): product.name for product in reversed(known)}
     close = difflib.get_close_matches(_STAMP.sub("", name), list(stems), n=1)
     hint = f'Did you mean "{stems[close[0]]}"? ' if close else ""
-    raise UserError(
-        f'there is no product "{name}"', where=str(warehouse), fix=f"{hint}All products: run.py list"
-    )
+    raise UserError(f'there is no product "{name}"', where=str(warehouse), fix=f"{hint}All products: run.py list")
