@@ -86,22 +86,16 @@ def test_generate_takes_only_the_new_tokens_when_the_mask_counts_all():
         tokens(6)[None], past_key_values=cache, max_new_tokens=60, do_sample=False, eos_token_id=None
     )
     whole, twin = torch.cat([first, tokens(7, seed=3)[None]], dim=1), cache.fork()
-    a = model.generate(
-        whole, attention_mask=torch.ones_like(whole), past_key_values=cache, max_new_tokens=20, **GREEDY
-    )
+    a = model.generate(whole, attention_mask=torch.ones_like(whole), past_key_values=cache, max_new_tokens=20, **GREEDY)
     new = whole[:, twin.seen :]
-    b = model.generate(
-        new, attention_mask=torch.ones_like(whole), past_key_values=twin, max_new_tokens=20, **GREEDY
-    )
+    b = model.generate(new, attention_mask=torch.ones_like(whole), past_key_values=twin, max_new_tokens=20, **GREEDY)
     assert a[0, -20:].tolist() == b[0, -20:].tolist()
 
 
 def test_a_long_prompt_given_to_generate_at_once_is_trimmed_afterwards():
     model = make("llama")
     cache = SinkCache(model, 4, 28, 4)
-    model.generate(
-        tokens(300)[None], past_key_values=cache, max_new_tokens=10, do_sample=False, eos_token_id=None
-    )
+    model.generate(tokens(300)[None], past_key_values=cache, max_new_tokens=10, do_sample=False, eos_token_id=None)
     assert cache.held <= 32
     assert cache.layers[0].keys.shape[2] == cache.plan.standard
 
@@ -109,9 +103,7 @@ def test_a_long_prompt_given_to_generate_at_once_is_trimmed_afterwards():
 def test_beams_and_other_caches_are_left_in_peace():
     model, ids = make("llama"), tokens(12)[None]
     alone = model(input_ids=ids, past_key_values=DynamicCache(config=model.config)).logits
-    out = model.generate(
-        ids, past_key_values=SinkCache(model, 4, 28, 4), max_new_tokens=8, num_beams=3, **GREEDY
-    )
+    out = model.generate(ids, past_key_values=SinkCache(model, 4, 28, 4), max_new_tokens=8, num_beams=3, **GREEDY)
     dense = model.generate(ids, max_new_tokens=8, num_beams=3, **GREEDY)
     assert torch.equal(out, dense)
     assert torch.equal(alone, model(input_ids=ids, past_key_values=DynamicCache(config=model.config)).logits)
@@ -163,8 +155,6 @@ def test_a_window_beyond_the_trained_length_is_refused_with_the_numbers():
 def test_a_model_whose_every_layer_slides_takes_a_narrower_window():
     model, ids = make("mistral", sliding_window=64), tokens(300)
     same = make("mistral")
-    assert (
-        worst(run(model, SinkCache(model, 4, 28, 4), ids), run(same, SinkCache(same, 4, 28, 4), ids)) < 1e-5
-    )
+    assert worst(run(model, SinkCache(model, 4, 28, 4), ids), run(same, SinkCache(same, 4, 28, 4), ids)) < 1e-5
     with pytest.raises(ValueError, match="slides over 64 tokens"):
         SinkCache(model, 4, 100, 4)

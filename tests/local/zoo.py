@@ -48,7 +48,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma3": ("gemma3_text", {"head_dim": 16, "sliding_window": 24, "num_hidden_layers": 3,
                                "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}),
     "gpt_oss": ("gpt_oss", {"head_dim": 16, "sliding_window": 24, "num_local_experts": 2,
-                            "num_experts_per_tok": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
+                            "num_experts_per_tok": 2,
+                            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
 }  # fmt: skip
 
 

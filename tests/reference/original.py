@@ -34,9 +34,7 @@ class RawLayer(CacheLayerMixin):
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self.is_initialized = True
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         if self.keys.shape[2] >= self.sinks + self.window:
@@ -71,17 +69,13 @@ class OriginalStream:
         types = [t or "full_attention" for t in rope.layer_types]
         self.cache = Cache(
             layers=[
-                RawLayer(sinks, window, block)
-                if kind == "full_attention"
-                else RawLayer(0, config.sliding_window, 1)
+                RawLayer(sinks, window, block) if kind == "full_attention" else RawLayer(0, config.sliding_window, 1)
                 for kind in types
             ]
         )
         eager = sys.modules[type(rope.decoder).__module__].eager_attention_forward
 
-        def rotate_then_attend(
-            module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kw: Any
-        ) -> Any:
+        def rotate_then_attend(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kw: Any) -> Any:
             layer = module.layer_idx
             if rope.kinds[layer] == "rotated":
                 last = key.shape[2] - 1

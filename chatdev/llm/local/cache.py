@@ -17,7 +17,6 @@ Non-goals: learned absolute positions, ALiBi and latent attention (`UnsupportedM
 from __future__ import annotations
 
 import copy
-import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -34,8 +33,8 @@ from chatdev.llm.local.layer import Angles, SinkLayer
 from chatdev.llm.local.rope import Rope, UnsupportedModelError, find_decoder
 from chatdev.llm.local.window import Window
 
-_ropes: weakref.WeakKeyDictionary[nn.Module, Rope] = weakref.WeakKeyDictionary()
-"""The proved operator of each decoder; its presence also says that the hooks are in place."""
+_ROPE = "sink_cache_rope"
+"""Attribute of a decoder that holds its proved operator; its presence also says that the hooks are there."""
 
 _LAYER_TYPES = {
     "full_attention",
@@ -71,13 +70,13 @@ class SinkCache(Cache):
         limit: int | None = None,
     ) -> None:
         decoder = find_decoder(model)
-        if decoder not in _ropes:
-            _ropes[decoder] = Rope.of(model)
+        if not hasattr(decoder, _ROPE):
+            setattr(decoder, _ROPE, Rope.of(model))
             decoder.register_forward_pre_hook(_before, with_kwargs=True)
             decoder.register_forward_hook(_after, with_kwargs=True)
         block = block or max(1, window // 8)
         total = sinks + window
-        self.rope = _ropes[decoder]
+        self.rope: Rope = getattr(decoder, _ROPE)
         self.plan = Window(sinks, window, block, limit or live_limit(decoder, total, block))
         super().__init__(layers=self._make_layers(decoder))
         self.recording = False
@@ -87,13 +86,12 @@ class SinkCache(Cache):
         if strange := set(types) - _LAYER_TYPES:
             raise UnsupportedModelError(f"layers of type {', '.join(sorted(strange))} keep every token")
         if "full_attention" not in types:
-            # Every layer slides. While the model's own window is wider than ours, ours is the narrower one of
-            # the two.
+            # Every layer slides. While the model's own window is the wider one, ours is what limits sight.
             narrow = min((o["sliding_window"] for o in options if "sliding_window" in o), default=0)
             if narrow < self.plan.total + self.plan.block:
                 raise ValueError(
-                    f"every layer of this model slides over {narrow} tokens: sinks, window and block together "
-                    f"must not be more, and are {self.plan.total + self.plan.block}"
+                    f"every layer of this model slides over {narrow} tokens: sinks, window and block "
+                    f"together must not be more, and are {self.plan.total + self.plan.block}"
                 )
             types = ["full_attention" if kind == "sliding_attention" else kind for kind in types]
         return [
@@ -157,13 +155,9 @@ class SinkCache(Cache):
                     backs[kind] = self.rope.angles(-moves.shift, i, self.device)
             if isinstance(layer, SinkLayer):
                 layer.apply(moves, before, walks[kind] if turns else None, backs.get(kind) if turns else None)
-            elif (
-                moves.shift
-                and turns
-                and isinstance(layer, DynamicSlidingWindowLayer)
-                and layer.is_initialized
-            ):
-                layer.keys = self.rope.move(layer.keys, backs[kind], i).to(layer.keys.dtype)
+            elif moves.shift and turns and isinstance(layer, DynamicSlidingWindowLayer):
+                if (keys := layer.keys) is not None:
+                    layer.keys = self.rope.move(keys, backs[kind], i).to(keys.dtype)
 
     def commit(self, n: int) -> None:
         """The n tokens announced by `begin` went through every layer."""
@@ -216,8 +210,7 @@ class SinkCache(Cache):
         twin = copy.copy(self)
         twin.plan = replace(self.plan)
         twin.layers = [
-            layer.copy_for(twin.plan) if isinstance(layer, SinkLayer) else copy.deepcopy(layer)
-            for layer in self.layers
+            layer.copy_for(twin.plan) if isinstance(layer, SinkLayer) else copy.deepcopy(layer) for layer in self.layers
         ]
         return twin
 

@@ -40,9 +40,7 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.values = value_states.new_zeros((*value_states.shape[:2], columns, value_states.shape[-1]))
         self.is_initialized = True
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Append [batch, heads, n, dim]; return everything held, a view of the buffers."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)

@@ -121,9 +121,7 @@ class _Spy(DynamicCache):
         super().__init__(config=config)
         self.given: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
-    ) -> Any:
+    def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> Any:
         self.given[layer_idx] = (key_states.detach().float(), value_states.detach().float())
         return super().update(key_states, value_states, layer_idx, *args, **kwargs)
 
@@ -175,9 +173,7 @@ def _classify(
     for width in dict.fromkeys((angles[0].shape[-1], 2 * angles[0].shape[-1])):
         if width > dim:
             continue
-        trial = Rope(
-            rope.decoder, rope.apply, rope.per_layer_type, rope.layer_types, (), (width,) * (layer + 1)
-        )
+        trial = Rope(rope.decoder, rope.apply, rope.per_layer_type, rope.layer_types, (), (width,) * (layer + 1))
         try:
             moved = trial.move(here[0], angles, layer)
         except RuntimeError:

@@ -105,9 +105,7 @@ class Window:
         if self.evicted:
             raise ValueError("sinks cannot change after the first eviction")
         if not 0 <= sinks <= self.total - self.block:
-            raise ValueError(
-                f"{sinks} pinned tokens leave no window of {self.block} in a total of {self.total}"
-            )
+            raise ValueError(f"{sinks} pinned tokens leave no window of {self.block} in a total of {self.total}")
         self.sinks, self.window = sinks, self.total - sinks
 
     def begin(self, coming: int) -> Moves:
