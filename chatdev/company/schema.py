@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from chatdev.company.fields import Artifacts, Bool, Globs, Int, Name, Settings, kind_of
+from chatdev.company.fields import Artifacts, Bool, Globs, Int, Name, Settings, kind_of, quoted
 from chatdev.company.settings import LimitSettings, SamplingSettings, SandboxSettings, StreamSettings
 from chatdev.company.steps import CheckStep, Loop, LoopStep, PhaseStep, Step, every_step
 
@@ -80,8 +80,7 @@ class Phase(Settings):
     default: str | None = None
     """The conclusion when none was reached, not even by reflection."""
     reflect: str | None = None
-    """The question put to the reflection phase when the dialogue ends with no conclusion (a jinja2 template
-    that sees what the prompt sees)."""
+    """The question put to the reflection phase when the dialogue ends with no conclusion; plain text."""
     reask: Int = Field(default=1, ge=0, le=5)
     """How many times a reply with faulty blocks goes back with the exact error."""
     reply_tokens: Annotated[Int, Field(ge=1)] | None = None
@@ -110,19 +109,24 @@ class RoleUse(Settings):
 
 def _roles(value: Any) -> Any:
     if isinstance(value, list):
-        for name in value:
+        for number, name in enumerate(value):
             if not isinstance(name, str):
                 raise ValueError(f"expected role names, found {kind_of(name)}")
+            if name in value[:number]:
+                raise ValueError(f"{quoted(name)} is listed twice")
         return {name: {} for name in value}
     if isinstance(value, dict):
         return {name: {} if use is None else use for name, use in value.items()}
-    raise ValueError(
-        f"expected a list of role names or a mapping from name to settings, found {kind_of(value)}"
-    )
+    raise ValueError(f"expected a list of role names or a mapping from name to settings, found {kind_of(value)}")
 
 
 def _review(value: Any) -> Any:
-    if value in ("none", "all") or isinstance(value, list):
+    if isinstance(value, list):
+        for name in value:
+            if not isinstance(name, str):
+                raise ValueError(f"expected names of phases, found {kind_of(name)}")
+        return value
+    if value in ("none", "all"):
         return value
     if value is None:
         return "none"
@@ -165,9 +169,7 @@ class Company(Settings):
     """What every agent is told about the company."""
     gui: Bool = True
     """Ask for a graphical interface where the task leaves it open."""
-    roles: Annotated[dict[Name, RoleUse], BeforeValidator(_roles), WithJsonSchema(_ROLES_SCHEMA)] = Field(
-        min_length=1
-    )
+    roles: Annotated[dict[Name, RoleUse], BeforeValidator(_roles), WithJsonSchema(_ROLES_SCHEMA)] = Field(min_length=1)
     """The roles that work here: a list of names, or a mapping from name to what is different here."""
     stream: StreamSettings = Field(default_factory=StreamSettings)
     """How the agents' conversations are kept."""
@@ -179,7 +181,7 @@ class Company(Settings):
     """Where the product is run and tested."""
     accept: str | None = None
     """A file or folder of acceptance tests that the product must pass too."""
-    review: Annotated[Literal["none", "all"] | list[Name], BeforeValidator(_review)] = "none"
+    review: Annotated[Literal["none", "all"] | list[str], BeforeValidator(_review)] = "none"
     """Phases whose result a person signs off: `none`, `all` or a list of phases."""
     reflection: Name | None = "reflection"
     """The phase that finds the conclusion when a dialogue ended without one; used only where a phase has

@@ -16,7 +16,7 @@ __all__ = ["LimitSettings", "SamplingSettings", "SandboxSettings", "StreamSettin
 
 
 def _sinks(value: Any) -> Any:
-    if value == "pinned" or (isinstance(value, int) and not isinstance(value, bool)):
+    if value == "pinned" or (type(value) is int and value >= 0):
         return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
         return int(value)

@@ -92,15 +92,13 @@ def _spelled_out(value: Any) -> Any:
 def _form(value: Any) -> str:
     """The discriminator: which form of a step this is. Tags hold a colon, so none can be taken for a key."""
     if isinstance(value, PhaseStep | CheckStep | LoopStep):
-        return {PhaseStep: "step:phase", CheckStep: "step:check", LoopStep: "step:loop"}[type(value)]
+        return next(tag for tag, form in STEP_TAGS.items() if isinstance(value, form))
     if isinstance(value, dict):
         for key in ("loop", "check", "phase"):
             if key in value:
                 return f"step:{key}"
     found = ", ".join(quoted(str(k)) for k in value) if isinstance(value, dict) and value else kind_of(value)
-    raise ValueError(
-        f"a step is the name of a phase or check, or has the key `phase` or `loop`; found {found}"
-    )
+    raise ValueError(f"a step is the name of a phase or check, or has the key `phase` or `loop`; found {found}")
 
 
 def _checked(value: Any) -> Any:
@@ -119,10 +117,18 @@ Step = Annotated[
 
 Loop.model_rebuild()
 
+STEP_TAGS: dict[str, type[Settings]] = {
+    "step:phase": PhaseStep,
+    "step:check": CheckStep,
+    "step:loop": LoopStep,
+}
+"""The forms of a step by the tags that stand for them in a validator's findings."""
 
-def every_step(
-    steps: Sequence[PhaseStep | CheckStep | LoopStep],
-) -> Iterator[PhaseStep | CheckStep | LoopStep]:
+
+AnyStep = PhaseStep | CheckStep | LoopStep
+
+
+def every_step(steps: Sequence[AnyStep]) -> Iterator[AnyStep]:
     """All steps in chain order; a loop comes before what it holds."""
     for step in steps:
         yield step

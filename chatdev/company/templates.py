@@ -1,9 +1,9 @@
 """The one jinja2 environment that every prompt goes through.
 
-Contract: a prompt is a template from a stranger's file, so it may only look things up: undefined names are errors,
-attributes that begin with an underscore are refused, nothing can be called, nothing is repeated by arithmetic, and
-no other file can be included. Values are put in as plain text and are never templates themselves.
-Non-goal: what a prompt means; the chain room says which values there are.
+Contract: a prompt is a template from a stranger's file, so it may only look things up: undefined names are
+errors, attributes that begin with an underscore are refused, nothing can be called, nothing is repeated by
+arithmetic, and no other file can be included. Values are put in as plain text and are never templates
+themselves. Non-goal: what a prompt means; the chain room says which values there are.
 """
 
 from __future__ import annotations
@@ -60,13 +60,9 @@ def _told(make: Callable[[], str], where: str) -> str:
     try:
         return make()
     except SecurityError as error:
-        raise UserError(
-            f"the prompt tries something that is not allowed: {_line(error)}", where=where
-        ) from None
+        raise UserError(f"the prompt tries something that is not allowed: {_line(error)}", where=where) from None
     except UndefinedError as error:
-        raise UserError(
-            f"the prompt names something that is not there: {_line(error)}", where=where
-        ) from None
+        raise UserError(f"the prompt names something that is not there: {_line(error)}", where=where) from None
     except TemplateError as error:
         raise UserError(f"the prompt is not a valid template: {_line(error)}", where=where) from None
     except RecursionError:
