@@ -102,12 +102,15 @@ class Composer:
             return self._words.say("files_none")
         parts: list[str] = []
         omitted: list[str] = []
-        for path in self._by_relevance(files):
+        order = self._by_relevance(files)
+        # One file is always shown: without any there is nothing to work on.
+        room = max(room, min(len(text) for text in files.values()))
+        for path in order:
             item = file_item(path, files[path])
             if agent.knows(item):
                 lines = files[path].count("\n")
                 parts.append(self._words.say("file_held", path=path, lines=lines))
-            elif len(files[path]) <= room or not shown:
+            elif len(files[path]) <= room:
                 room -= len(files[path])
                 shown.append(item)
                 text = files[path] if files[path].endswith("\n") else files[path] + "\n"

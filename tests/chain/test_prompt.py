@@ -1,0 +1,123 @@
+"""Prompts grow with what is new: shown once, referred to while it is held, shown again when lost or changed."""
+
+import pytest
+
+from chatdev.chain.agent import Agent
+from chatdev.chain.brief import Brief
+from chatdev.chain.prompt import Composer
+from chatdev.chain.words import Words
+from chatdev.errors import UserError
+from chatdev.llm.base import Mark
+from chatdev.run.journal import Journal
+
+
+class ShortMemory:
+    """A stream that holds the last `keep` texts it heard; nothing is ever said."""
+
+    def __init__(self, keep=100):
+        self.heard, self.keep = [], keep
+
+    def hear(self, text):
+        self.heard.append(text)
+        return Mark(len(self.heard) - 1, len(self.heard))
+
+    def holds(self, mark):
+        return mark.start >= len(self.heard) - self.keep
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A journal, a brief, the files of a product and a composer over them."""
+    journal = Journal.open(tmp_path / "journal.jsonl")
+    files = {"main.py": "import game\n", "game.py": "class Game:\n    size = 20\n"}
+    brief = Brief(journal, {"task": "a game", "background": ""})
+    composer = Composer(brief, Words.load(), lambda: files)
+    yield journal, files, brief, composer
+    journal.close()
+
+
+def ask(house, agent, template, reads, room=10_000, **names):
+    journal, _, _, composer = house
+    key = f"told{len(journal.events)}"
+    return agent.hear(key, "phase", "ceo", lambda: composer.compose(template, "x.yaml", agent, reads, room, **names))
+
+
+def agent(house, keep=100):
+    return Agent("programmer", "test", ShortMemory(keep), house[0], lambda: None)
+
+
+def test_files_are_shown_once_and_then_referred_to(house):
+    who = agent(house)
+    first = ask(house, who, "{{ files }}", ["files"])
+    assert '<file path="game.py">\nclass Game:\n    size = 20\n</file>' in first
+    second = ask(house, who, "{{ files }}", ["files"])
+    assert "class Game" not in second
+    assert "game.py (2 lines) is unchanged" in second
+
+
+def test_only_the_changed_file_is_shown_again(house):
+    who = agent(house)
+    ask(house, who, "{{ files }}", ["files"])
+    house[1]["game.py"] = "class Game:\n    size = 30\n"
+    again = ask(house, who, "{{ changes }}\n{{ files }}", ["files", "changes"])
+    assert "size = 30" in again
+    assert again.startswith("game.py\n")
+    assert "import game" not in again
+
+
+def test_what_was_evicted_is_shown_again(house):
+    who = agent(house, keep=2)
+    ask(house, who, "{{ files }}", ["files"])
+    ask(house, who, "How are you?", [])
+    assert "class Game" not in ask(house, who, "{{ files }}", ["files"])
+    ask(house, who, "How are you?", [])
+    assert "class Game" in ask(house, who, "{{ files }}", ["files"])
+
+
+def test_a_deleted_file_is_told(house):
+    who = agent(house)
+    ask(house, who, "{{ files }}", ["files"])
+    del house[1]["game.py"]
+    assert "game.py was deleted." in ask(house, who, "{{ changes }}", ["changes"])
+
+
+def test_a_long_artifact_is_not_pasted_twice_but_its_new_version_is(house):
+    who, brief = agent(house), house[2]
+    brief.write("a1", "review", "fault " * 200, "reviewer")
+    assert "fault fault" in ask(house, who, "{{ review }}", ["review"])
+    assert "(review: as you know it from before)" in ask(house, who, "{{ review }}", ["review"])
+    brief.write("a2", "review", "other " * 200, "reviewer")
+    assert "other other" in ask(house, who, "{{ review }}", ["review"])
+
+
+def test_a_name_in_a_branch_not_taken_counts_as_not_shown(house):
+    who = agent(house)
+    ask(house, who, "{% if review %}{{ files }}{% endif %}", ["files", "review"])
+    assert "class Game" in ask(house, who, "{{ files }}", ["files"])
+
+
+def test_files_beyond_the_room_are_named(house):
+    house[1]["big.py"] = "x = 1\n" * 1000
+    text = ask(house, agent(house), "{{ files }}", ["files"], room=500)
+    assert "class Game" in text
+    assert "x = 1" not in text
+    assert "Not shown, for want of room: big.py." in text
+
+
+def test_a_file_named_in_the_findings_goes_first_when_room_is_short(house):
+    house[1]["zoo.py"] = "z = 1\n" * 80
+    house[2].write("a1", "test_report", "zoo.py:3: NameError", "verify")
+    text = ask(house, agent(house), "{{ files }}", ["files"], room=490)
+    assert "z = 1" in text
+    assert "class Game" not in text
+
+
+def test_text_of_models_and_tasks_is_never_a_template(house):
+    who, brief = agent(house), house[2]
+    brief.write("a1", "review", "{{ task }} {% raw %}", "reviewer")
+    assert ask(house, who, "{{ review }}", ["review"]).strip() == "{{ task }} {% raw %}"
+
+
+def test_an_unknown_name_is_one_line_for_the_user(house):
+    with pytest.raises(UserError, match=r"^x\.yaml: the prompt cannot be rendered: 'nothing' is undefined"):
+        ask(house, agent(house), "{{ nothing }}", [])
