@@ -54,11 +54,11 @@ class CompanyBundle:
     def write(self, folder: Path) -> None:
         """Write company.yaml, roles/ and phases/ (and words.yaml) into `folder`, replacing those that are
         there."""
-        _put(folder / "company.yaml", _dumped(self.company.model_dump(exclude={"extends"})))
+        _put(folder / "company.yaml", dumped(self.company.model_dump(exclude={"extends"})))
         for name, role in self.roles.items():
-            _put(folder / "roles" / f"{name}.yaml", _dumped(role.model_dump()))
+            _put(folder / "roles" / f"{name}.yaml", dumped(role.model_dump()))
         for name, phase in self.phases.items():
-            _put(folder / "phases" / f"{name}.yaml", _dumped(phase.model_dump()))
+            _put(folder / "phases" / f"{name}.yaml", dumped(phase.model_dump()))
         if self.words and self.words.resolve() != (folder / "words.yaml").resolve():
             _put(folder / "words.yaml", self.words.read_text(encoding="utf-8"))
 
@@ -88,5 +88,6 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _dumped(value: dict[str, Any]) -> str:
+def dumped(value: Any) -> str:
+    """A value as YAML that a person can read and `read_yaml` gives back."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -83,7 +83,8 @@ def kind_of(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    return quoted(str(value))
+    text = str(value)
+    return text if _FLOAT.fullmatch(text) and len(text) < 60 else quoted(text)
 
 
 Int = Annotated[int, BeforeValidator(_integer)]

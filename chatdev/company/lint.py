@@ -15,7 +15,6 @@ from chatdev.company.fields import quoted
 from chatdev.company.flow import lint_flow, lint_phase, unread
 from chatdev.company.messages import did_you_mean
 from chatdev.company.prompts import lint_prompts
-from chatdev.company.schema import Phase
 from chatdev.company.shelf import Shelf
 from chatdev.company.steps import AnyStep, CheckStep, Loop, LoopStep, PhaseStep, every_step
 from chatdev.company.tree import where
@@ -81,30 +80,41 @@ def lint_names(bundle: CompanyBundle, shelf: Shelf) -> list[UserError]:
                 errors.append(UserError(f"review names {quoted(name)}, which is not in the chain", where=place))
             else:
                 errors.append(_unknown_phase(name, shelf, place))
-    for name, phase in bundle.phases.items():
-        errors += _speakers(bundle, name, phase, shelf)
-    return errors
+    for name in bundle.phases:
+        errors += unknown_speakers(bundle, name, shelf)
+    return errors + _missing_roles(bundle, shelf)
 
 
 def _unknown_phase(name: str, shelf: Shelf, place: str, more: Iterable[str] = ()) -> UserError:
     return UserError(f"unknown phase {quoted(name)}{did_you_mean(name, [*shelf.names('phase'), *more])}", where=place)
 
 
-def _speakers(bundle: CompanyBundle, name: str, phase: Phase, shelf: Shelf) -> list[UserError]:
-    tree, errors = bundle.trees[f"phase:{name}"], []
+def _missing_roles(bundle: CompanyBundle, shelf: Shelf) -> list[UserError]:
+    """Roles that a phase speaks with and the company does not list; each once."""
+    needed: dict[str, str] = {}
+    for name, phase in bundle.phases.items():
+        for role in (phase.instructor, phase.assistant):
+            if role != HUMAN and role not in bundle.company.roles and shelf.path("role", role):
+                needed.setdefault(role, name)
+    place = where(bundle.trees["company"], "roles")
+    return [
+        UserError(f"phase {quoted(name)} needs the role {quoted(role)}, which is not listed here", where=place)
+        for role, name in needed.items()
+    ]
+
+
+def unknown_speakers(bundle: CompanyBundle, name: str, shelf: Shelf) -> list[UserError]:
+    """What is wrong with a phase's instructor and assistant, whatever the company."""
+    phase, tree, errors = bundle.phases[name], bundle.trees[f"phase:{name}"], []
     for key, role in (("instructor", phase.instructor), ("assistant", phase.assistant)):
-        if role == HUMAN and key == "instructor":
-            continue
-        if role == HUMAN:
-            what = "a person can be the instructor of a phase, not the assistant"
-            errors.append(UserError(what, where=where(tree, key)))
-        elif shelf.path("role", role) is None and role not in bundle.roles:
+        known = role == HUMAN or role in bundle.roles or shelf.path("role", role)
+        if not known:
             errors.append(shelf.unknown("role", role, where(tree, key)))
-        elif role not in bundle.company.roles:
-            what = f"phase {quoted(name)} needs the role {quoted(role)}, which is not listed in roles"
-            errors.append(UserError(what, where=where(bundle.trees["company"], "roles")))
-    if phase.instructor == phase.assistant and phase.turns > 1:
-        what = f"{quoted(phase.assistant)} cannot talk with itself: instructor and assistant are the same role"
+    if phase.assistant == HUMAN:
+        what = "a person can be the instructor of a phase, not the assistant"
+        errors.append(UserError(what, where=where(tree, "assistant")))
+    elif phase.instructor == phase.assistant and phase.turns > 1:
+        what = f"{quoted(phase.assistant)} cannot talk with itself for {phase.turns} turns"
         errors.append(UserError(what, where=where(tree, "assistant")))
     return errors
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from chatdev.company.artifacts import HUMAN
 from chatdev.company.bundle import CompanyBundle
 from chatdev.company.fields import quoted
-from chatdev.company.lint import lint, lint_names, warnings_of
+from chatdev.company.flow import lint_phase
+from chatdev.company.lint import lint, lint_names, unknown_speakers, warnings_of
 from chatdev.company.messages import M, validated
+from chatdev.company.prompts import lint_prompts
 from chatdev.company.safe_yaml import Map, Text, shown
 from chatdev.company.schema import Company, Phase, Role
 from chatdev.company.shelf import Kind, Shelf, yaml_files
@@ -140,16 +142,17 @@ class _Assembly:
         self.company, self.tree, self.errors = validated(Company, tree)
         self.sources: dict[str, Path] = {"company": path}
         self.trees: dict[str, Map] = {"company": self.tree}
+        self.spare_trees: dict[str, Map] = {}
         self._seen: set[str] = set()
 
     def bundle(self) -> CompanyBundle:
         self.errors += self.shelf.errors
         if self.company is None:
-            self._own_files()
+            self._own_files(None)
             raise UserErrors(sorted_errors(self.errors))
         phases = self._phases(self.company)
         roles = self._roles(self.company)
-        self._own_files()
+        self._own_files(self.company)
         company = self.company.model_copy(update={"extends": None})
         words = next((p for over in self.shelf.overlays if (p := over / "words.yaml").is_file()), None)
         made = CompanyBundle(company, roles, phases, self.sources, [], self.trees, words)
@@ -186,12 +189,23 @@ class _Assembly:
                 roles[name] = role.model_copy(update={"model": use.model}) if use.model else role
         return roles
 
-    def _own_files(self) -> None:
+    def _own_files(self, company: Company | None) -> None:
         """Faults in the user's other files are told too, used or not."""
-        for name in self.shelf.own("phase"):
-            self._read("phase", Phase, name, used=False)
-        for name in self.shelf.own("role"):
-            self._read("role", Role, name, used=False)
+        roles = self._spare("role", Role)
+        phases = self._spare("phase", Phase)
+        if company:
+            spare = CompanyBundle(company, roles, phases, trees=self.spare_trees)
+            self.errors += [error for name in phases for error in lint_phase(spare, name)]
+            self.errors += lint_prompts(spare)
+            self.errors += [error for name in phases for error in unknown_speakers(spare, name, self.shelf)]
+
+    def _spare(self, kind: Kind, model: type[M]) -> dict[str, M]:
+        found = {}
+        for name in self.shelf.own(kind):
+            made = self._read(kind, model, name, used=False)
+            if made:
+                found[name] = made
+        return found
 
     def _read(self, kind: Kind, model: type[M], name: str, used: bool = True) -> M | None:
         key = f"{kind}:{name}"
@@ -207,6 +221,8 @@ class _Assembly:
         self.errors += errors
         if used:
             self.sources[key], self.trees[key] = path, tree
+        else:
+            self.spare_trees[key] = tree
         return made
 
 

@@ -251,12 +251,12 @@ class _Builder:
         node = self.anchors.get(event.anchor)
         if node is None:
             raise _one(f"the alias {quoted('*' + event.anchor)} is not defined above", mark)
-        self.place(node)
+        self.place(node, at=mark)
 
     def expects_key(self) -> bool:
         return bool(self.stack) and isinstance(self.stack[-1].node, Map) and self.stack[-1].key is None
 
-    def place(self, node: Node, merge: bool = False) -> None:
+    def place(self, node: Node, merge: bool = False, at: Mark | None = None) -> None:
         """Puts a finished node where it belongs: the root, a list, a key, or the value of the waiting key."""
         if not self.stack:
             self.root = node
@@ -265,13 +265,13 @@ class _Builder:
         if isinstance(level.node, Seq):
             level.node.items.append(node)
         elif level.key is None:
-            level.key = (_MERGE if merge else self.key(node), node.mark)
+            level.key = (_MERGE if merge else self.key(node), at or node.mark)
             return
         else:
             self.value(level, level.node, node)
         level.node.weight += node.weight
         if level.node.weight > MAX_WEIGHT:
-            raise _one(f"the file has more than {MAX_WEIGHT:,} values, aliases written out", node.mark)
+            raise _one(f"the file has more than {MAX_WEIGHT:,} values, aliases written out", at or node.mark)
 
     def key(self, node: Node) -> str:
         if isinstance(node, Text) and node.value is not None:

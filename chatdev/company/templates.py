@@ -65,7 +65,7 @@ def _told(make: Callable[[], str], where: str) -> str:
         raise UserError(f"the prompt names something that is not there: {_line(error)}", where=where) from None
     except TemplateError as error:
         raise UserError(f"the prompt is not a valid template: {_line(error)}", where=where) from None
-    except RecursionError:
+    except (RecursionError, SyntaxError):  # Python itself refuses more than 20 loops in one another
         raise UserError("the prompt is nested too deeply", where=where) from None
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise UserError(f"the prompt cannot be filled in: {_line(error)}", where=where) from None
