@@ -82,6 +82,8 @@ def step_inside(venv: Path) -> int:
 
 def hand_over(own_python: bool) -> int:
     """The program itself. With `own_python` a missing library is told in one line, for no set-up has run."""
+    # What the program tells people to type next.
+    os.environ.setdefault("CHATDEV_COMMAND", "python run.py")
     try:
         from chatdev.cli import main as program
     except ModuleNotFoundError as missing:
