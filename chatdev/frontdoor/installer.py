@@ -11,6 +11,7 @@ import queue
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections import deque
 from pathlib import Path
@@ -116,6 +117,11 @@ def drop_torn(venv: Path) -> list[str]:
             shutil.rmtree(folder)
             torn.append(folder.name)
     return torn
+
+
+def is_root() -> bool:
+    """True for the superuser of a POSIX system."""
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def _pip_version(venv: Path) -> tuple[int, ...]:

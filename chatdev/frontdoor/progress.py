@@ -79,7 +79,5 @@ class Progress:
     def _write(self, text: str) -> None:
         self._spoken = time.monotonic()
         encoding = self.out.encoding or "utf-8"
-        self.out.write(
-            text.encode(encoding, "replace").decode(encoding)
-        )  # a folder's name may be beyond a code page
+        self.out.write(text.encode(encoding, "replace").decode(encoding))  # a folder's name may be beyond a code page
         self.out.flush()

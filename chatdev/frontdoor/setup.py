@@ -57,9 +57,7 @@ def set_up(root: Path, venv: Path, extras: frozenset[str], running_inside: bool)
     try:
         _refuse_strangers_folder(venv)
         venv.mkdir(parents=True, exist_ok=True)
-        with held(
-            venv / stamp.LOCK, lambda: progress.busy("another start is setting up here; waiting for it")
-        ) as lock:
+        with held(venv / stamp.LOCK, lambda: progress.busy("another start is setting up here; waiting for it")) as lock:
             running = sys.version_info[:2] if running_inside else None
             state = stamp.state(root, venv, extras, running)
             if not state.ready:
@@ -162,9 +160,7 @@ class Setup:
     def _clear(self) -> None:
         """Empty the folder, but for the lock that we hold and the log that we write."""
         if self.running_inside and os.name == "nt":
-            raise UserError(
-                "cannot be made anew while its own Python runs", where=str(self.venv), fix="Delete it"
-            )
+            raise UserError("cannot be made anew while its own Python runs", where=str(self.venv), fix="Delete it")
         for child in self.venv.iterdir():
             if child.name in OURS:
                 continue
@@ -185,9 +181,7 @@ class Setup:
     def _install_torch(self) -> None:
         wanted = torch_build.version(self.root / "constraints.txt")
         site = installer.site_packages(self.venv)
-        if site and (
-            any(site.glob(f"torch-{wanted}.dist-info")) or any(site.glob(f"torch-{wanted}+*.dist-info"))
-        ):
+        if site and (any(site.glob(f"torch-{wanted}.dist-info")) or any(site.glob(f"torch-{wanted}+*.dist-info"))):
             self.progress.step(f"PyTorch {wanted} is there")
             return
         ways = torch_build.tries(wanted, sys.platform, torch_build.has_gpu())
@@ -198,9 +192,7 @@ class Setup:
             free = shutil.disk_usage(self.venv).free // 1_000_000
             if free < way.megabytes:
                 what = f"{free} MB are free, and {way.megabytes} MB are needed ({way.label})"
-                raise UserError(
-                    what, where=str(self.venv), fix="Free some space or set CHATDEV_VENV to another disk"
-                )
+                raise UserError(what, where=str(self.venv), fix="Free some space or set CHATDEV_VENV to another disk")
             done = self._pip(["-c", "constraints.txt", *way.arguments], way.failures)
             if not done.status:
                 return
@@ -237,5 +229,7 @@ def venv_command(base: str) -> list[str]:
     if tool := shutil.which("uv"):
         return [tool, "venv", "--seed", "--allow-existing", "--python", base]
     package = f"python3.{sys.version_info[1]}-venv"
-    apt = f"sudo apt-get install {package}" if shutil.which("apt-get") else f"Install {package} or uv"
-    raise UserError("this Python cannot make virtual environments", where=base, fix=apt)
+    fix = f"Install {package}, or uv"
+    if shutil.which("apt-get"):
+        fix = f"{'' if installer.is_root() else 'sudo '}apt-get install {package}"
+    raise UserError("this Python cannot make virtual environments", where=base, fix=fix)

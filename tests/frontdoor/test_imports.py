@@ -72,18 +72,12 @@ def _plain_environment():
     import os
 
     return {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("CHATDEV_", "OPENAI_", "PYTHONPATH"))
+        key: value for key, value in os.environ.items() if not key.startswith(("CHATDEV_", "OPENAI_", "PYTHONPATH"))
     }
 
 
 def test_the_front_door_uses_the_standard_library_alone():
-    program = (
-        "import sys; from chatdev.frontdoor import setup; print(*{n.partition('.')[0] for n in sys.modules})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    program = "import sys; from chatdev.frontdoor import setup; print(*{n.partition('.')[0] for n in sys.modules})"
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     used = set(done.stdout.split()) - {"chatdev", "__main__"}
     assert used <= set(sys.stdlib_module_names)

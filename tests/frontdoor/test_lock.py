@@ -29,9 +29,7 @@ def give_up():
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds the lock."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "held\n"
     yield child
     child.kill()
@@ -60,9 +58,7 @@ def test_it_can_be_held_again(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="descriptors are inherited on POSIX")
 def test_a_child_that_inherits_it_keeps_the_next_one_out(tmp_path):
     with held(tmp_path / "lock", give_up) as descriptor:
-        child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,)
-        )
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,))
     with pytest.raises(Waited), held(tmp_path / "lock", give_up):
         pytest.fail("the child's lock was not seen")
     child.communicate(b"\n")

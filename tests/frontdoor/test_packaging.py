@@ -62,9 +62,7 @@ def test_the_lock_is_what_runs_here():
             version = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
             continue  # of a platform that the marker does not tell apart
-        assert wanted.specifier.contains(version, prereleases=True), (
-            f"{wanted.name} {version}, locked: {line}"
-        )
+        assert wanted.specifier.contains(version, prereleases=True), f"{wanted.name} {version}, locked: {line}"
 
 
 def test_the_set_ups_check_loads_a_module_of_every_dependency():
