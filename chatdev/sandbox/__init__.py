@@ -1,7 +1,7 @@
 """Where products run and are proved: engines (Docker, bubblewrap, host) and the ladder of checks.
 
-This room knows no model and no company. It stays light to import: the docker SDK and Pillow are imported inside the functions
-that use them.
+This room knows no model and no company. It stays light to import: the docker SDK and Pillow are imported inside the
+functions that use them.
 
     config = SandboxConfig.parse({"engine": "auto", "memory": "512m"})
     engine = open_engine(config, run_id="a1b2")        # None: nothing here can run a product safely

@@ -1,8 +1,8 @@
 """A folder of software as one tar archive in memory: what is tested is exactly what was read, and its hash says so.
 
 Only regular files go in. Symbolic links are never followed (a link to `/` must not leak the host), version control
-and caches are left behind, sizes are bounded. A remote daemon gets the same bytes as a local one, and no file mode or owner
-of the host matters inside.
+and caches are left behind, sizes are bounded. A remote daemon gets the same bytes as a local one, and no file mode
+or owner of the host matters inside.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Bundle:
     """What was not taken, and why."""
 
 
-def bundle_of(files: dict[str, bytes], executable: frozenset[str] = frozenset(), left_out: tuple[str, ...] = ()) -> Bundle:
+def bundle_of(
+    files: dict[str, bytes], executable: frozenset[str] = frozenset(), left_out: tuple[str, ...] = ()
+) -> Bundle:
     """Pack files given by relative path."""
     digest, buffer = hashlib.sha256(), io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -92,7 +94,9 @@ def _walk(folder: Path, left_out: list[str]) -> list[Path]:
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a regular file; None for links, devices and pipes (opened so that neither a link nor a pipe can catch us)."""
+    """The bytes of a regular file; None for links, devices and pipes (opened so that neither a link nor a pipe can
+    catch us).
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():
         return None

@@ -1,7 +1,7 @@
 """The second engine: bubblewrap, for Linux machines without Docker. Namespaces of its own for everything, no network.
 
-The system's /usr is seen read-only, so what is installed on this machine (python3-pygame, Xvfb …) is what products have; nothing of
-/home, /root, /var or /etc beyond what programs need to start is visible.
+The system's /usr is seen read-only, so what is installed on this machine (python3-pygame, Xvfb …) is what products
+have; nothing of /home, /root, /var or /etc beyond what programs need to start is visible.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class BubblewrapEngine(PipeEngine):
     def launch(self, space: Path, job: Job) -> Launch:
         c = self.config
         command = [self.tool, *walls(), "--size", str(c.disk_bytes), "--tmpfs", "/box"]
-        command += ["--size", str(min(c.disk_bytes, 64 * 1024**2)), "--tmpfs", "/tmp"]  # noqa: S108 - inside the box
+        command += ["--size", str(min(c.disk_bytes, 64 * 1024**2)), "--tmpfs", "/tmp"]
         if job.deps:
             command += ["--ro-bind", job.deps, "/deps"]
-        command += ["--chdir", "/box", "/usr/bin/python3", "-I", "-c", wire.BOOTSTRAP]
+        command += ["--remount-ro", "/", "--chdir", "/box", "/usr/bin/python3", "-I", "-c", wire.BOOTSTRAP]
         limits = {
             "RLIMIT_CORE": 0, "RLIMIT_FSIZE": c.disk_bytes, "RLIMIT_NOFILE": 1024, "RLIMIT_DATA": c.memory_bytes,
             "RLIMIT_NPROC": c.pids + 16,

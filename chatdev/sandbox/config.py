@@ -46,7 +46,9 @@ class SandboxConfig:
     pids: int = 128
     """Most processes and threads at one time."""
     network: str = "none"
-    """Always none: a product has a loopback interface and nothing else. (Installing dependencies is a box of its own.)"""
+    """Always none: a product has a loopback interface and nothing else. (Installing dependencies is a box of its
+    own.)
+    """
     seconds: float = 60
     """Longest run of one program or of one test run."""
     start_seconds: float = 6
@@ -92,10 +94,12 @@ class SandboxConfig:
         for name in settings:
             if name not in known:
                 raise UserError(f"sandbox.{name}: unknown setting", fix=f"Known are {', '.join(known)}.")
-        values = {k: (str(v) if k in ("memory", "disk") else v) for k, v in settings.items() if v is not None}
+        values: dict[str, Any] = {
+            k: (str(v) if k in ("memory", "disk") else v) for k, v in settings.items() if v is not None
+        }
         return cls(**values)
 
-    def with_(self, **changes: Any) -> SandboxConfig:  # noqa: ANN401 - the fields' own types, checked on construction
+    def with_(self, **changes: Any) -> SandboxConfig:
         """A copy with some settings changed."""
         return replace(self, **changes)
 

@@ -1,9 +1,9 @@
 """The first engine: a throw-away Docker container per job, driven over its standard streams by the docker SDK.
 
-No network, no capabilities, no new privileges, read-only root, not root, bounded memory, processors, processes, files and output;
-nothing of the host is mounted: the files go in and the results come out through the attached streams, so a remote
-daemon works like a local one. When this process dies, the container's input closes and the container ends itself; the
-next `sweep` removes what is left of it.
+No network, no capabilities, no new privileges, read-only root, not root, bounded memory, processors, processes,
+files and output; nothing of the host is mounted: the files go in and the results come out through the attached
+streams, so a remote daemon works like a local one. When this process dies, the container's input closes and the
+container ends itself; the next `sweep` removes what is left of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ENV = {
 """All that a product sees of an environment."""
 
 
-def connect() -> Any:  # noqa: ANN401 - docker.DockerClient; the SDK is not imported at module level
+def connect() -> Any:
     """A client of the daemon that DOCKER_HOST, the docker context's default socket or the platform's default names.
 
     Raises:
@@ -61,7 +61,7 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, config: SandboxConfig, run_id: str, client: Any = None) -> None:  # noqa: ANN401
+    def __init__(self, config: SandboxConfig, run_id: str, client: Any = None) -> None:
         from chatdev.sandbox.image import default_tag, image_present
 
         self.config, self.run_id = config, run_id
@@ -80,8 +80,8 @@ class DockerEngine:
         kind = " rootless" if any("rootless" in o for o in self.info.get("SecurityOptions", [])) else ""
         runtime = f", {c.runtime}" if c.runtime else ""
         return (
-            f"docker{kind} {self.info.get('ServerVersion', '?')}{runtime}, {self.image}: no network, {c.memory} memory, "
-            f"{c.cpus:g} cpu, {c.pids} pids, {c.disk} disk, {c.seconds:g} s"
+            f"docker{kind} {self.info.get('ServerVersion', '?')}{runtime}, {self.image}: no network, "
+            f"{c.memory} memory, {c.cpus:g} cpu, {c.pids} pids, {c.disk} disk, {c.seconds:g} s"
         )
 
     def missing_limits(self) -> list[str]:
@@ -118,7 +118,7 @@ class DockerEngine:
         return removed
 
     def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
-        from chatdev.sandbox.docker_attach import attach
+        from chatdev.sandbox.attach import attach
 
         return attach(self, job, ports)
 
@@ -143,7 +143,7 @@ class DockerEngine:
             "read_only": True,
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,size={disk},mode=1777",
-                "/tmp": f"rw,exec,nosuid,nodev,size={min(disk, 64 * 1024**2)},mode=1777",  # noqa: S108 - in the container
+                "/tmp": f"rw,exec,nosuid,nodev,size={min(disk, 64 * 1024**2)},mode=1777",
             },
             "mounts": deps,
             "cap_drop": ["ALL"],
@@ -165,7 +165,7 @@ class DockerEngine:
             },
         }
 
-    def _create(self, job: Job) -> Any:  # noqa: ANN401
+    def _create(self, job: Job) -> Any:
         from docker.errors import APIError
 
         try:
@@ -197,7 +197,7 @@ class DockerEngine:
             line.close()
         return ""
 
-    def _why(self, container: Any, failure: str) -> tuple[str, str | None]:  # noqa: ANN401
+    def _why(self, container: Any, failure: str) -> tuple[str, str | None]:
         """Why a box ended before its steps did: (reason, limit)."""
         from docker.errors import APIError, NotFound
 
@@ -218,7 +218,7 @@ class DockerEngine:
             return f"the container did not start: {state['Error']}", None
         return f"the box died (exit {state.get('ExitCode')}){'; ' + failure if failure else ''}", None
 
-    def _remove(self, container: Any) -> None:  # noqa: ANN401
+    def _remove(self, container: Any) -> None:
         from docker.errors import APIError, NotFound
 
         try:
@@ -233,7 +233,7 @@ class DockerEngine:
 class _Line:
     """The attached standard streams of one container, not yet or just started."""
 
-    def __init__(self, client: Any, container: str) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, container: str) -> None:
         wrapped = client.api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         # The SDK gives a SocketIO around the raw socket (or a wrapper of its own for TLS, SSH and Windows pipes).
         self.keep = wrapped

@@ -1,7 +1,7 @@
 """The engines' common contract, and the choice of one.
 
-An engine runs a `Job` in a box of its own and gives back a `Run` for every step. It never raises because of what a program
-did; it raises `UserError` when the engine itself is not there.
+An engine runs a `Job` in a box of its own and gives back a `Run` for every step. It never raises because of what a
+program did; it raises `UserError` when the engine itself is not there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ def run(
 ) -> Run:  # fmt: skip
     """Run one command on a copy of `source` in a box of its own."""
     step = Step(
-        "run", command, stdin=stdin, env=dict(env or {}), seconds=seconds or engine.config.seconds, collect=tuple(collect)
+        "run",
+        command,
+        stdin=stdin,
+        env=dict(env or {}),
+        seconds=seconds or engine.config.seconds,
+        collect=tuple(collect),
     )
     return engine.perform(Job(pack(source), (step,)))[0]
 

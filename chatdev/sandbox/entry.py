@@ -14,8 +14,9 @@ MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py
 """Names that mean "start here", best first."""
 PAGES = ("index.html", "index.htm", "main.html")
 GUI = {
-    "tkinter", "Tkinter", "customtkinter", "ttkbootstrap", "pygame", "PyQt5", "PyQt6", "PySide2", "PySide6", "turtle", "wx",
-    "kivy", "arcade", "pyglet", "matplotlib", "easygui", "PySimpleGUI", "dearpygui", "pgzero", "pgzrun", "ursina",
+    "tkinter", "Tkinter", "customtkinter", "ttkbootstrap", "pygame", "PyQt5", "PyQt6", "PySide2", "PySide6",
+    "turtle", "wx", "kivy", "arcade", "pyglet", "matplotlib", "easygui", "PySimpleGUI", "dearpygui", "pgzero",
+    "pgzrun", "ursina",
 }  # fmt: skip
 TERMINAL = {"curses", "textual", "prompt_toolkit", "blessed", "urwid", "asciimatics", "npyscreen", "termios", "tty"}
 TEST_FOLDERS = {"tests", "test", "testing"}
@@ -80,7 +81,9 @@ def imports(tree: ast.Module) -> set[str]:
 
 def guarded(tree: ast.Module) -> bool:
     """True when the module has `if __name__ == "__main__":` at its top level."""
-    return any(isinstance(n, ast.If) and "__name__" in ast.dump(n.test) and "__main__" in ast.dump(n.test) for n in tree.body)
+    return any(
+        isinstance(n, ast.If) and "__name__" in ast.dump(n.test) and "__main__" in ast.dump(n.test) for n in tree.body
+    )
 
 
 def acts(tree: ast.Module) -> bool:
@@ -123,7 +126,11 @@ def _python(files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tupl
     if script:
         return script, "a script in pyproject.toml"
     used = {module for tree in trees.values() for module in imports(tree)}
-    loose = [n for n in sources if n in trees and "/" not in n and (guarded(trees[n]) or acts(trees[n])) and n[:-3] not in used]
+    loose = [
+        n
+        for n in sources
+        if n in trees and "/" not in n and (guarded(trees[n]) or acts(trees[n])) and n[:-3] not in used
+    ]
     if len(loose) == 1:
         return loose[0], "the only script that nothing imports"
     if len(sources) == 1 and (sources[0] not in trees or acts(trees[sources[0]])):
@@ -134,14 +141,18 @@ def _python(files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tupl
 def _aside(name: str) -> bool:
     """Tests, packaging and examples are not where a product starts."""
     parts = PurePosixPath(name).parts
-    return is_test(name) or parts[0] in TEST_FOLDERS | {"examples", "docs", "scripts"} or parts[-1] in ("setup.py", "noxfile.py")
+    return (
+        is_test(name)
+        or parts[0] in TEST_FOLDERS | {"examples", "docs", "scripts"}
+        or parts[-1] in ("setup.py", "noxfile.py")
+    )
 
 
 def _arguments(name: str, trees: Mapping[str, ast.Module]) -> tuple[str, ...]:
     """`-m package.module` when the file needs its package around it, else its path."""
     path = PurePosixPath(name)
     tree = trees.get(name)
-    package = [p for p in path.parts[:-1]]
+    package = list(path.parts[:-1])
     relative = tree is not None and any(isinstance(n, ast.ImportFrom) and n.level > 0 for n in ast.walk(tree))
     by_package = tree is not None and bool(package) and package[0] in imports(tree)
     if package and all(part.isidentifier() for part in package) and (relative or by_package):

@@ -1,7 +1,8 @@
 """The engine a person must ask for by name: the product runs on this machine, with this user's rights.
 
-It gets a temporary folder as its home and an environment built from an allow-list, so no key is in it, and it is ended with all its
-children; but it can read what the user can read and reach what the user can reach. `missing_limits` says so.
+It gets a temporary folder as its home and an environment built from an allow-list, so no key is in it, and it is
+ended with all its children; but it can read what the user can read and reach what the user can reach.
+`missing_limits` says so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from chatdev.sandbox import wire
 from chatdev.sandbox.job import Job
 from chatdev.sandbox.pipe_engine import Launch, PipeEngine
 
-ALLOWED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "WINDIR")
+ALLOWED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "SYSTEMROOT",
+    "COMSPEC",
+    "PATHEXT",
+    "NUMBER_OF_PROCESSORS",
+    "WINDIR",
+)
 """Variables of the person's environment that a product may see."""
 
 
@@ -24,7 +36,9 @@ class HostEngine(PipeEngine):
     name = "host"
 
     def describe(self) -> str:
-        return f"host: on this machine with your own rights, {self.config.seconds:g} s; a person's choice, not a sandbox"
+        return (
+            f"host: on this machine with your own rights, {self.config.seconds:g} s; a person's choice, not a sandbox"
+        )
 
     def missing_limits(self) -> list[str]:
         missing = [
@@ -59,5 +73,10 @@ class HostEngine(PipeEngine):
         if sys.platform.startswith("linux"):
             limits["RLIMIT_DATA"] = self.config.memory_bytes
         return Launch(
-            [sys.executable, "-I", "-c", wire.BOOTSTRAP], own, product, str(space / "app"), own_namespace=False, rlimits=limits
+            [sys.executable, "-I", "-c", wire.BOOTSTRAP],
+            own,
+            product,
+            str(space / "app"),
+            own_namespace=False,
+            rlimits=limits,
         )

@@ -22,17 +22,18 @@ from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.rung_start import judge_start, judge_window, needs_arguments, start_step
 from chatdev.sandbox.rung_tests import accept_bundle, accept_step, has_tests, judge_tests, tests_step
 
+PACKAGING = ("pyproject.toml", "setup.py", "setup.cfg")
 OnRung = Callable[[Rung], None]
 
 
 def climb(
-    folder: Path, engine: Engine | None, config: SandboxConfig, *, accept: Path | None = None, on_rung: OnRung | None = None,
-    evidence: Path | None = None,
+    folder: Path, engine: Engine | None, config: SandboxConfig, *, accept: Path | None = None,
+    on_rung: OnRung | None = None, evidence: Path | None = None,
 ) -> LadderReport:  # fmt: skip
     """Climb the ladder with the software in `folder`; the folder itself is only read.
 
-    `accept`: the user's own pytest file or folder. `on_rung` hears of every rung as it is judged. `evidence`: a folder for
-    logs, junit.xml and screenshots.
+    `accept`: the user's own pytest file or folder. `on_rung` hears of every rung as it is judged. `evidence`: a
+    folder for logs, junit.xml and screenshots.
 
     Raises:
         UserError: no such folder, too large, or the engine went away.
@@ -58,7 +59,12 @@ class _Climber:
     """The state of one climb."""
 
     def __init__(
-        self, bundle: Bundle, engine: Engine | None, config: SandboxConfig, on_rung: OnRung | None, evidence: Path | None
+        self,
+        bundle: Bundle,
+        engine: Engine | None,
+        config: SandboxConfig,
+        on_rung: OnRung | None,
+        evidence: Path | None,
     ) -> None:
         self.bundle, self.engine, self.config = bundle, engine, config
         self.on_rung, self.evidence = on_rung, evidence
@@ -72,7 +78,9 @@ class _Climber:
         rest = ["import", "start", "window", "tests", *(["acceptance"] if accept else [])]
         if self.rungs[0].state == "failed":
             for name in rest:
-                self._add(Rung(name, "skipped", "not climbed, the files do not parse"))  # nothing could be learned from it
+                self._add(
+                    Rung(name, "skipped", "not climbed, the files do not parse")
+                )  # nothing could be learned from it
         elif self.engine is None:
             for name in rest:
                 if name != "tests" or has_tests(self.files):
@@ -102,10 +110,12 @@ class _Climber:
                 self._judge(run, engine)
             if len(importing) == len(imports) and not any(r.name == "import" for r in self.rungs):
                 self._add(judge_imports(importing, self.files, notes))
+                if self.entry is None:
+                    self._no_entry()
 
         if not imports:
             self._add(judge_imports([], self.files, notes))
-        if self.entry is None:
+        if not imports and self.entry is None:
             self._no_entry()
         if steps:
             engine.perform(Job(self.bundle, tuple(steps), extra, display=self._display()), hear)
@@ -126,16 +136,30 @@ class _Climber:
 
     def _help(self, engine: Engine, entry: Entry, refused: Run) -> Rung:
         """A command-line program that wants arguments has started when it can explain itself."""
-        done = engine.perform(Job(self.bundle, (Step("help", [*entry.command, "--help"], seconds=self.config.seconds),)))[0]
+        done = engine.perform(
+            Job(self.bundle, (Step("help", [*entry.command, "--help"], seconds=self.config.seconds),))
+        )[0]
         self._keep(done)
         first = judge_start(refused, entry, self.files)
         if done.exit_code == 0 and done.stdout.text.strip():
             summary = "it asks for arguments (exit status 2) and explains them with --help (exit status 0)"
-            return Rung("start", "passed", summary, "", (*first.evidence, "help.stdout.txt"), first.seconds + done.seconds, first.facts)
+            return Rung(
+                "start",
+                "passed",
+                summary,
+                "",
+                (*first.evidence, "help.stdout.txt"),
+                first.seconds + done.seconds,
+                first.facts,
+            )
         return first
 
     def _no_entry(self) -> None:
-        looked = f"looked for {', '.join(MAIN_NAMES[:4])} …, one script with a __main__ guard, pyproject, package.json, index.html"
+        if has_tests(self.files) and any(n in self.files for n in PACKAGING):
+            for name in ("start", "window"):
+                self._add(Rung(name, "skipped", "it is a library: there is nothing to start"))
+            return
+        looked = f"looked for {', '.join(MAIN_NAMES[:4])} …, one script with a __main__ guard, package.json, index.html"
         self._add(Rung("start", "failed", "there is no entry point", looked))
         self._add(Rung("window", "skipped", "there is nothing to start"))
 

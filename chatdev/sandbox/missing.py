@@ -1,4 +1,6 @@
-"""Names that could not be imported, told apart: the product's own missing file, another package's name, a package to install."""
+"""Names that could not be imported, told apart: the product's own missing file, another package's name, a package
+to install.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +12,26 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "bs4": "beautifulsoup4",
     "serial": "pyserial", "dotenv": "python-dotenv", "Crypto": "pycryptodome", "wx": "wxPython", "gi": "PyGObject",
     "skimage": "scikit-image", "docx": "python-docx", "pptx": "python-pptx", "fitz": "PyMuPDF", "jwt": "PyJWT",
-    "dateutil": "python-dateutil", "OpenGL": "PyOpenGL", "speech_recognition": "SpeechRecognition", "telegram": "python-telegram-bot",
-    "usb": "pyusb", "zmq": "pyzmq", "MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary", "magic": "python-magic",
-    "win32api": "pywin32", "pgzrun": "pgzero", "mpl_toolkits": "matplotlib", "attr": "attrs", "Xlib": "python-xlib",
+    "dateutil": "python-dateutil", "OpenGL": "PyOpenGL", "speech_recognition": "SpeechRecognition", "telegram":
+    "python-telegram-bot", "usb": "pyusb", "zmq": "pyzmq", "MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary",
+    "magic": "python-magic", "win32api": "pywin32", "pgzrun": "pgzero", "mpl_toolkits": "matplotlib", "attr":
+    "attrs", "Xlib": "python-xlib",
 }  # fmt: skip
 """Import names whose package is called otherwise."""
 WELL_KNOWN = {
-    "numpy", "pandas", "scipy", "matplotlib", "seaborn", "requests", "flask", "django", "fastapi", "pygame", "arcade", "pyglet",
-    "kivy", "customtkinter", "ttkbootstrap", "sqlalchemy", "pydantic", "rich", "click", "typer", "tqdm", "networkx", "sympy",
-    "plotly", "httpx", "aiohttp", "uvicorn", "starlette", "jinja2", "pytest", "hypothesis", "textual", "colorama", "tabulate",
-    "qrcode", "gtts", "pyttsx3", "playsound", "pyperclip", "openpyxl", "xlrd", "lxml", "chess", "mido", "nltk", "wordcloud",
-    "textblob", "reportlab", "markdown", "selenium", "schedule", "psutil", "pyautogui", "keyboard", "faker", "torch", "tensorflow",
-    "PyQt5", "PyQt6", "PySide2", "PySide6", "folium", "geopy", "wikipedia", "langdetect", "googletrans", "translate", "cryptography",
+    "numpy", "pandas", "scipy", "matplotlib", "seaborn", "requests", "flask", "django", "fastapi", "pygame",
+    "arcade", "pyglet", "kivy", "customtkinter", "ttkbootstrap", "sqlalchemy", "pydantic", "rich", "click", "typer",
+    "tqdm", "networkx", "sympy", "plotly", "httpx", "aiohttp", "uvicorn", "starlette", "jinja2", "pytest",
+    "hypothesis", "textual", "colorama", "tabulate", "qrcode", "gtts", "pyttsx3", "playsound", "pyperclip",
+    "openpyxl", "xlrd", "lxml", "chess", "mido", "nltk", "wordcloud", "textblob", "reportlab", "markdown",
+    "selenium", "schedule", "psutil", "pyautogui", "keyboard", "faker", "torch", "tensorflow", "PyQt5", "PyQt6",
+    "PySide2", "PySide6", "folium", "geopy", "wikipedia", "langdetect", "googletrans", "translate", "cryptography",
 }  # fmt: skip
 OTHER_SYSTEMS = {"winreg", "msvcrt", "winsound", "_winapi", "nt"}
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^'\n]{1,200})'")
-_NO_NAME = re.compile(r"ImportError: cannot import name '([^'\n]{1,200})' from (?:partially initialized module )?'([^'\n]{1,200})'")
+_NO_NAME = re.compile(
+    r"ImportError: cannot import name '([^'\n]{1,200})' from (?:partially initialized module )?'([^'\n]{1,200})'"
+)
 
 
 def explain(stderr: str, files: Iterable[str], requirements: str = "") -> str:
@@ -50,9 +56,11 @@ def _no_module(name: str, files: list[str], requirements: str) -> str:
         return f"{top} exists on Windows only"
     if top in sys.stdlib_module_names:
         return f"{name} belongs to Python's own library but is not in this box"
-    same = [f for f in files if f.endswith(f"/{base}.py") or f == f"{base}.py" or f.endswith(f"/{base}/__init__.py")]
+    same = [f for f in files if f == f"{base}.py" or f.endswith((f"/{base}.py", f"/{base}/__init__.py"))]
     if same:
-        return f"{name} is the product's own {same[0]}, but it is not importable by that name from where the program starts"
+        return (
+            f"{name} is the product's own {same[0]}, but cannot be imported by that name from where the program starts"
+        )
     if any(f.startswith(f"{top}/") or f == f"{top}.py" for f in files):
         return f"{name} is a file of the product that was not written"
     package = DISTRIBUTIONS.get(top, top if top in WELL_KNOWN or _listed(top, requirements) else "")

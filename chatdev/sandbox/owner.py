@@ -1,7 +1,7 @@
 """Who made a box: enough to tell, later and from another process, whether that process still lives.
 
-A mark is `boot/namespace/pid/start`: the machine's boot, the pid namespace, the process and the moment it was started, so a
-pid that was given out again does not count as alive.
+A mark is `boot/namespace/pid/start`: the machine's boot, the pid namespace, the process and the moment it was
+started, so a pid that was given out again does not count as alive.
 """
 
 from __future__ import annotations

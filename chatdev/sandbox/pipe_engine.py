@@ -79,7 +79,7 @@ class PipeEngine:
         return removed
 
     def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
-        from chatdev.sandbox.pipe_attach import attach
+        from chatdev.sandbox.attach import attach
 
         return attach(self, job, ports)
 

@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-_MARK = re.compile(r"#.*\b(TODO|FIXME|XXX|placeholder|not implemented|to be implemented|implement (this|me|here|it|later))\b", re.IGNORECASE)
+_MARK = re.compile(
+    r"#.*\b(TODO|FIXME|XXX|placeholder|not implemented|to be implemented|implement (this|me|here|it|later))\b",
+    re.IGNORECASE,
+)
 _ABSTRACT = {"abstractmethod", "overload", "abstractproperty"}
 _INTERFACES = {"Protocol", "ABC", "ABCMeta"}
 
@@ -57,7 +60,11 @@ def _functions(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, Function
 
 def _body(function: Function, lines: list[str]) -> str | None:
     body = list(function.body)
-    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+    if (
+        isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+        and isinstance(body[0].value.value, str)
+    ):
         body = body[1:]
     if len(body) != 1:
         return None
@@ -73,7 +80,11 @@ def _body(function: Function, lines: list[str]) -> str | None:
 
 
 def _decorated(function: Function) -> bool:
-    names = {n.id if isinstance(n, ast.Name) else getattr(n, "attr", "") for d in function.decorator_list for n in ast.walk(d)}
+    names = {
+        n.id if isinstance(n, ast.Name) else getattr(n, "attr", "")
+        for d in function.decorator_list
+        for n in ast.walk(d)
+    }
     return bool(names & _ABSTRACT)
 
 

@@ -49,7 +49,9 @@ class LadderReport:
         return asdict(self)
 
     def for_model(self, limit_chars: int = 4000) -> str:
-        """The test report: what failed with its exact words, then what passed; within the limit, heads and tails kept."""
+        """The test report: what failed with its exact words, then what passed; within the limit, heads and tails
+        kept.
+        """
         failed = [r for r in self.rungs if r.state in ("failed", "unverified")]
         fine = [r for r in self.rungs if r.state in ("passed", "skipped")]
         lines = [f"Verdict: {self.verdict}. {self.reason}"]
@@ -58,12 +60,14 @@ class LadderReport:
         lines += [f"{r.name}: {r.state}. {r.summary}" for r in fine]
         head = "\n".join(lines)
         room = max(200, limit_chars - len(head) - 40 * len(failed)) // max(1, len(failed))
-        parts = [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r.summary, r.details), room)}" for r in failed]
+        parts = [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r), room)}" for r in failed]
         return shorten("\n".join([head, *parts]), limit_chars)
 
 
 def judge(rungs: Sequence[Rung]) -> tuple[Verdict, str]:
-    """The verdict: any failed rung fails it; `verified` needs a start (or acceptance) that passed and nothing left open."""
+    """The verdict: any failed rung fails it; `verified` needs that something really ran (start, tests or
+    acceptance) and nothing is left open.
+    """
     failed = [r for r in rungs if r.state == "failed"]
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
@@ -72,8 +76,8 @@ def judge(rungs: Sequence[Rung]) -> tuple[Verdict, str]:
     if still_open:
         return "unverified", f"{still_open[0].name}: {still_open[0].summary}"
     passed = [r.name for r in rungs if r.state == "passed"]
-    if "start" not in passed and "acceptance" not in passed:
-        return "unverified", "nothing was started"
+    if not {"start", "tests", "acceptance"} & set(passed):
+        return "unverified", "nothing was run"
     return "verified", f"passed: {', '.join(passed)}"
 
 
@@ -87,5 +91,8 @@ def shorten(text: str, limit: int) -> str:
     return text[:head] + gap + text[len(text) - tail :]
 
 
-def _join(*parts: str) -> str:
-    return "\n".join(p for p in parts if p)
+def _join(rung: Rung) -> str:
+    """Summary and details, without saying the same twice."""
+    if rung.details.startswith(rung.summary):
+        return rung.details
+    return f"{rung.summary}\n{rung.details}" if rung.details else rung.summary

@@ -1,7 +1,10 @@
-"""Rung 2: every module of the product imports in the box, one process each; scripts of web products are checked by Node."""
+"""Rung 2: every module of the product imports in the box, one process each; scripts of web products are checked by
+Node.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -24,7 +27,10 @@ def import_steps(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[
     """(steps, scripts to be put beside the product, notes on what is not tried)."""
     steps, notes = _python(files, entry)
     scripts = _scripts(files)
-    steps += [Step(f"{PREFIX}{label}", ["node", "--check", f"../scripts/{name}"], seconds=SECONDS) for label, name, _ in scripts]
+    steps += [
+        Step(f"{PREFIX}{label}", ["node", "--check", f"../scripts/{name}"], seconds=SECONDS)
+        for label, name, _ in scripts
+    ]
     extra = bundle_of({name: data for _, name, data in scripts}) if scripts else None
     return steps, extra, notes
 
@@ -47,7 +53,13 @@ def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequen
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         return Rung("import", "failed", reasons[0] + more, "\n\n".join(broken[:6]), seconds=seconds)
-    return Rung("import", "passed", f"{len(runs)} modules import", "\n".join(notes), seconds=seconds)
+    return Rung(
+        "import",
+        "passed",
+        f"{len(runs)} {'module imports' if len(runs) == 1 else 'modules import'}",
+        "\n".join(notes),
+        seconds=seconds,
+    )
 
 
 def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
@@ -65,19 +77,31 @@ def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
         why = explain(stderr, files, requirements_of(files))
         error = last_error(stderr)
         return f"{error} -> {why}" if why else error
-    return f"importing it ended the process with signal {-run.exit_code}" if run.exit_code is not None and run.exit_code < 0 else ""
+    return (
+        f"importing it ended the process with signal {-run.exit_code}"
+        if run.exit_code is not None and run.exit_code < 0
+        else ""
+    )
 
 
 def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], list[str]]:
     trees = {n: t for n, d in files.items() if n.endswith(".py") and (t := parse(d)) is not None}
-    used = {module for tree in trees.values() for module in imports(tree)}
-    used |= {_last(node.module) for tree in trees.values() for node in tree.body if getattr(node, "module", None)}  # type: ignore[attr-defined]
-    used |= {a.name for t in trees.values() for n in t.body if hasattr(n, "names") and hasattr(n, "level") for a in n.names}  # type: ignore[attr-defined]
-    start = PurePosixPath(entry.file).parent.as_posix() if entry and entry.kind == "python" and "-m" not in entry.command else "."
-    steps, notes = [], []
+    used = {module for tree in trees.values() for module in _named(tree)}
+    start = (
+        PurePosixPath(entry.file).parent.as_posix()
+        if entry and entry.kind == "python" and "-m" not in entry.command
+        else "."
+    )
+    steps: list[Step] = []
+    notes: list[str] = []
     for name, tree in sorted(trees.items()):
         path = PurePosixPath(name)
-        if (entry and name == entry.file) or is_test(name) or path.parts[0] in TEST_FOLDERS or path.name in ("setup.py", "__main__.py"):
+        if (
+            (entry and name == entry.file)
+            or is_test(name)
+            or path.parts[0] in TEST_FOLDERS
+            or path.name in ("setup.py", "__main__.py")
+        ):
             continue
         if path.stem not in used and acts(tree):
             notes.append(f"{name}: not tried, it acts when imported and nothing imports it")
@@ -87,7 +111,14 @@ def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step]
             notes.append(f"{name}: not tried, its path is no module name")
             continue
         where = [WORK if start == "." else f"{WORK}/{start}", WORK]
-        steps.append(Step(f"{PREFIX}{name}", ["python3", "-c", IMPORT, module, *_relative(where)], seconds=SECONDS, fresh=not steps))
+        steps.append(
+            Step(
+                f"{PREFIX}{name}",
+                ["python3", "-c", IMPORT, module, *_relative(where)],
+                seconds=SECONDS,
+                fresh=not steps,
+            )
+        )
     if len(steps) > MAX_MODULES:
         notes.append(f"only the first {MAX_MODULES} of {len(steps)} modules are imported one by one")
     return steps[:MAX_MODULES], notes
@@ -110,20 +141,33 @@ def _module(path: PurePosixPath, start: str, files: Mapping[str, bytes]) -> str 
     return ".".join(parts) if parts and all(re.fullmatch(r"[^\W\d]\w*", p) for p in parts) else None
 
 
-def _last(module: str | None) -> str:
-    return (module or "").rpartition(".")[2]
+def _named(tree: ast.Module) -> set[str]:
+    """Every name that an import statement of a module may mean a file by."""
+    found = imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names} | {(node.module or "").rpartition(".")[2]}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.rpartition(".")[2] for alias in node.names}
+    return found
 
 
 def _scripts(files: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
-    """JavaScript to be checked: (label, file name beside the product, text). Modules get the suffix Node knows them by."""
+    """JavaScript to be checked: (label, file name beside the product, text). Modules get the suffix Node knows them
+    by.
+    """
     found: list[tuple[str, str, bytes]] = []
     for name, data in sorted(files.items()):
         suffix = PurePosixPath(name).suffix.lower()
         if suffix in (".js", ".mjs", ".cjs"):
-            module = suffix == ".mjs" or (suffix == ".js" and re.search(rb"^\s*(import\s.+from\s|import\s*['\"{*]|export\s)", data, re.M))
+            module = suffix == ".mjs" or (
+                suffix == ".js" and re.search(rb"^\s*(import\s.+from\s|import\s*['\"{*]|export\s)", data, re.M)
+            )
             found.append((name, f"{len(found)}{'.mjs' if module else '.cjs'}", data))
         elif suffix in (".html", ".htm") and b"{%" not in data and b"{{" not in data:
             for line, module, text in read_page(data).scripts:
                 padded = "\n" * (line - 1) + text  # so that Node's line numbers are the page's
-                found.append((f"{name}", f"{len(found)}{'.mjs' if module else '.cjs'}", padded.encode("utf-8", "replace")))
+                found.append(
+                    (f"{name}", f"{len(found)}{'.mjs' if module else '.cjs'}", padded.encode("utf-8", "replace"))
+                )
     return found[:MAX_MODULES]

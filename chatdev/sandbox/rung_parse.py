@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,7 +23,23 @@ from chatdev.sandbox.report import Rung
 VOID = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
 }  # fmt: skip
-OPTIONAL_END = {"p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "rp", "rt"}
+OPTIONAL_END = {
+    "p",
+    "li",
+    "dt",
+    "dd",
+    "option",
+    "optgroup",
+    "tr",
+    "td",
+    "th",
+    "thead",
+    "tbody",
+    "tfoot",
+    "colgroup",
+    "rp",
+    "rt",
+}
 MAX_SHOWN = 20
 
 
@@ -43,11 +60,13 @@ def parse_rung(files: Mapping[str, bytes]) -> Rung:
     if not files:
         return Rung("parse", "failed", "there are no files", seconds=time.monotonic() - begun)
     if problems:
-        summary = problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+        summary = problems[0].splitlines()[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
     elif sure:
         summary = sure[0] + (f" (and {len(sure) - 1} more)" if len(sure) > 1 else "")
     else:
-        summary = f"{checked} of {len(files)} files parse" + (f", {len(maybe)} bodies are empty" if maybe else "")
+        summary = f"{checked} of {len(files)} files checked, all parse" + (
+            f", {len(maybe)} bodies are empty" if maybe else ""
+        )
     return Rung(
         "parse", "passed" if state_ok else "failed", summary, details, seconds=time.monotonic() - begun,
         facts={"checked": checked, "placeholders": len(sure), "empty_bodies": len(maybe)},
@@ -56,7 +75,8 @@ def parse_rung(files: Mapping[str, bytes]) -> Rung:
 
 def _placeholders(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     trees = {n: t for n, d in files.items() if n.endswith(".py") and (t := parse(d)) is not None}
-    sure, maybe = [], []
+    sure: list[str] = []
+    maybe: list[str] = []
     for found in placeholders({n: files[n].decode("utf-8", "replace") for n in trees}, trees):
         text = f"{found.file}:{found.line}: {found.name} is a placeholder ({found.body})"
         (sure if found.sure else maybe).append(text)
@@ -65,11 +85,12 @@ def _placeholders(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
 
 def read_toml(text: str) -> dict[str, Any]:
     """Parse TOML; raises ValueError with line and column."""
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef,unused-ignore]
-    return tomllib.loads(text)
+    else:
+        import tomli as tomllib
+    data: dict[str, Any] = tomllib.loads(text)
+    return data
 
 
 Found = list[tuple[int, str]]
@@ -142,7 +163,11 @@ class _Page(HTMLParser):
             if values.get(attribute) and tag != "a":
                 self.links.append((self.getpos()[0], str(values[attribute])))
         kind = values.get("type") or ""
-        if tag == "script" and not values.get("src") and kind in ("", "module", "text/javascript", "application/javascript"):
+        if (
+            tag == "script"
+            and not values.get("src")
+            and kind in ("", "module", "text/javascript", "application/javascript")
+        ):
             self.inline = (self.getpos()[0], kind == "module")
         if tag not in VOID:
             self.stack.append((tag, self.getpos()[0]))

@@ -1,7 +1,7 @@
 """Rungs 3 and 4: the program starts, and what has a window shows one that is not blank.
 
-Judged by facts from inside the box: exit status, signs of life, limits. A handled traceback with exit status 0 is fine; a
-program that is alive but printed an unhandled error is not.
+Judged by facts from inside the box: exit status, signs of life, limits. A handled traceback with exit status 0 is
+fine; a program that is alive but printed an unhandled error is not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ def start_step(entry: Entry, config: SandboxConfig) -> Step:
     """The step that starts the product and watches it."""
     quiet = max(config.quiet_seconds, config.start_seconds)
     watch = Watch(config.start_seconds, quiet, gui=entry.gui)
-    return Step(NAME, list(entry.command), seconds=max(config.seconds, quiet) + 1, watch=watch, pty=entry.terminal and not entry.gui)
+    return Step(
+        NAME,
+        list(entry.command),
+        seconds=max(config.seconds, quiet) + 1,
+        watch=watch,
+        pty=entry.terminal and not entry.gui,
+    )
 
 
 def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
@@ -39,7 +45,9 @@ def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
         summary += f" ({notes})"
     return Rung(
         "start", "passed" if ok else "failed", summary, details, tuple(evidence), run.seconds,
-        facts={"exit_code": run.exit_code, "alive": run.alive, "signs": list(run.signs), "limit": run.limit, **run.facts},
+        facts={
+            **run.facts, "exit_code": run.exit_code, "alive": run.alive, "signs": list(run.signs), "limit": run.limit,
+        },
     )  # fmt: skip
 
 
@@ -66,7 +74,14 @@ def judge_window(run: Run, entry: Entry) -> Rung:
     facts = {"windows": windows, "pictures": pictures, "changes": changed}
     if blank:
         return Rung("window", "failed", f"the window {shown} is blank", "", names, facts=facts)
-    return Rung("window", "passed", f"the window {shown} shows {pictures[-1]['colours']} colours; {moves}", "", names, facts=facts)
+    return Rung(
+        "window",
+        "passed",
+        f"the window {shown} shows {pictures[-1]['colours']} colours; {moves}",
+        "",
+        names,
+        facts=facts,
+    )
 
 
 def needs_arguments(run: Run) -> bool:
@@ -86,7 +101,10 @@ def _verdict(run: Run, entry: Entry, files: Mapping[str, bytes]) -> tuple[bool, 
     if not run.alive:
         busy = run.facts.get("cpu_seconds", 0) > run.seconds / 2
         doing = "kept the processor busy, " if busy else ""
-        return False, f"it ran on for {run.seconds:.0f} s, {doing}showed no window, no port, no output and asked for nothing"
+        return (
+            False,
+            f"it ran on for {run.seconds:.0f} s, {doing}showed no window, no port, no output and asked for nothing",
+        )
     if has_traceback(stderr) or has_unhandled(stderr):
         return False, f"it goes on, but with an error: {last_error(stderr)}"
     failing = [s for s in run.signs if "answers HTTP 5" in s]
@@ -115,8 +133,8 @@ def _ended(run: Run, stderr: str, files: Mapping[str, bytes]) -> tuple[bool, str
 
 def _details(run: Run) -> str:
     parts = []
-    for name, output in (("stderr", run.stderr), ("stdout", run.stdout)):
+    for name, output, room in (("stderr", run.stderr, 2400), ("stdout", run.stdout, 900)):
         text = plain(output.text).strip()
         if text:
-            parts.append(f"--- {name} ---\n{shorten(text, 3000)}")
+            parts.append(f"--- {name} ---\n{shorten(text, room)}")
     return "\n".join(parts) or "It printed nothing."

@@ -16,7 +16,7 @@ from chatdev.sandbox.bundle import Bundle, bundle_of, pack
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import is_test
 from chatdev.sandbox.job import Run, Step
-from chatdev.sandbox.report import Rung, shorten
+from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import plain
 
 RUNNER = """\
@@ -59,9 +59,8 @@ def has_tests(files: Mapping[str, bytes]) -> bool:
 
 def tests_step(config: SandboxConfig, start: str) -> Step:
     """Run the product's own tests. `start` is the folder its entry point lies in."""
-    return Step(
-        "tests", _command(["."], f".:{start}"), seconds=config.seconds, collect=("junit.xml", "coverage.json"),
-    )  # fmt: skip
+    command = _command(["."], f".:{start}")
+    return Step("tests", command, seconds=config.seconds, collect=("junit.xml", "coverage.json"))
 
 
 def accept_step(config: SandboxConfig, start: str) -> Step:
@@ -80,7 +79,9 @@ def accept_bundle(path: Path) -> Bundle:
     if path.is_dir():
         return pack(path)
     if not path.is_file():
-        raise UserError("there are no acceptance tests", where=str(path), fix="Give a folder or a file of pytest tests.")
+        raise UserError(
+            "there are no acceptance tests", where=str(path), fix="Give a folder or a file of pytest tests."
+        )
     name = path.name if is_test(path.name) else f"test_{path.name}"
     return bundle_of({name: path.read_bytes()})
 
@@ -93,8 +94,9 @@ def judge_tests(run: Run, changed: list[str], *, hidden: bool = False) -> Rung:
     state, summary = _state(run, junit, changed)
     if covered is not None and state == "passed":
         summary += f", {covered:.0f} % of the lines covered"
+    details = "" if state == "passed" else _details(run, junit, hidden)
     return Rung(
-        run.name, state, summary, "" if state == "passed" else _details(run, junit, hidden), tuple(evidence), run.seconds,  # type: ignore[arg-type]
+        run.name, state, summary, details, tuple(evidence), run.seconds,
         facts={"tests": junit.total if junit else 0, "failed": len(junit.bad) if junit else 0, "coverage": covered},
     )  # fmt: skip
 
@@ -125,7 +127,7 @@ def _command(what: list[str], where: str) -> list[str]:
     return ["python3", "-c", RUNNER, where, *options, "-o", "addopts=", "--rootdir=.", *what]
 
 
-def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[str, str]:
+def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[State, str]:
     if run.exit_code == NO_PYTEST:
         return "unverified", "pytest is not installed in this box"
     if run.timed_out:
@@ -139,17 +141,25 @@ def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[str, str]
     if junit is None:
         return "failed", f"pytest ended with exit status {run.exit_code} and left no readable report"
     if run.exit_code != 0 or junit.bad:
-        first = f": {junit.bad[0].name}: {junit.bad[0].message.splitlines()[0] if junit.bad[0].message else ''}" if junit.bad else ""
+        first = (
+            f": {junit.bad[0].name}: {junit.bad[0].message.splitlines()[0] if junit.bad[0].message else ''}"
+            if junit.bad
+            else ""
+        )
         return "failed", f"{len(junit.bad) or 'some'} of {junit.total} tests fail{first}"[:400]
     if junit.total == junit.skipped:
         return "unverified", f"all {junit.total} tests were skipped"
-    return "passed", f"{junit.total - junit.skipped} tests pass" + (f", {junit.skipped} skipped" if junit.skipped else "")
+    return "passed", f"{junit.total - junit.skipped} tests pass" + (
+        f", {junit.skipped} skipped" if junit.skipped else ""
+    )
 
 
 def _details(run: Run, junit: Junit | None, hidden: bool) -> str:
     if junit is None or not junit.bad:
         return shorten(plain(run.stdout.text + run.stderr.text).strip(), 3000) if not hidden else ""
-    return "\n\n".join(f"{c.name}\n{shorten(c.message if hidden else c.text or c.message, 1200)}" for c in junit.bad[:8])
+    return "\n\n".join(
+        f"{c.name}\n{shorten(c.message if hidden else c.text or c.message, 1200)}" for c in junit.bad[:8]
+    )
 
 
 def _coverage(data: bytes) -> float | None:

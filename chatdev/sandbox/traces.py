@@ -11,7 +11,9 @@ UNHANDLED = ("Exception in thread ", "Exception in Tkinter callback")
 """Headings that Python's own hooks print for errors nobody handled although the program goes on."""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-_ERROR = re.compile(r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*|[A-Za-z_][\w.]*: .*)$", re.M)
+_ERROR = re.compile(
+    r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*|[A-Za-z_][\w.]*: .*)$", re.M
+)
 _PLACE = re.compile(r'^  File "([^"\n]+)", line (\d+)', re.M)
 
 
@@ -40,4 +42,4 @@ def last_error(stderr: str) -> str:
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:300]
     places = [(f, n) for f, n in _PLACE.findall(text) if not f.startswith(("/", "<"))]
     where = f"{places[-1][0]}:{places[-1][1]}: " if places else ""
-    return (where + found[-1])[:400]
+    return f"{where}{found[-1]}"[:400]

@@ -1,7 +1,7 @@
 """Talking to the engine: frames on standard output, and output streams kept within a cap.
 
-A frame is `\\n\\x00<secret> <kind> <length> <crc32>\\n<payload>`. What a hostile program manages to write in between is not a
-frame, because it does not know the secret; if it tears a frame, the checksum says so.
+A frame is `\\n\\x00<secret> <kind> <length> <crc32>\\n<payload>`. What a hostile program manages to write in
+between is not a frame, because it does not know the secret; if it tears a frame, the checksum says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Entry of the part inside a box: read the plan and the files, run the steps, report each one at once.
 
-Standard input stays open for the life of the box. When it closes, the engine is gone (killed, crashed, unplugged), and this
-process ends everything: a box never outlives the one who asked for it.
+Standard input stays open for the life of the box. When it closes, the engine is gone (killed, crashed, unplugged),
+and this process ends everything: a box never outlives the one who asked for it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Store:
     space = ""
 
     def __init__(self, source: IO[bytes], size: int) -> None:
-        self.file = tempfile.TemporaryFile(dir=self.space)
+        self.file = tempfile.TemporaryFile(dir=self.space)  # noqa: SIM115 - kept open for the life of the box
         while size > 0:
             data = source.read(min(size, 1 << 20))
             if not data:
@@ -170,7 +170,7 @@ def _until(seconds: float, done: threading.Event) -> None:
     done.wait(seconds)
 
 
-def _then_end(wait: Any, ground: Ground, done: threading.Event) -> None:  # noqa: ANN401
+def _then_end(wait: Any, ground: Ground, done: threading.Event) -> None:
     wait()
     if done.is_set():
         return
@@ -192,7 +192,7 @@ def _then_end(wait: Any, ground: Ground, done: threading.Event) -> None:  # noqa
 def _wipe(folder: Path) -> None:
     """Remove a folder whatever a program did to its modes; what cannot be removed stays and is overwritten."""
 
-    def loosen(function: Any, path: str, _: Any) -> None:  # noqa: ANN401
+    def loosen(function: Any, path: str, _: Any) -> None:
         try:
             Path(path).parent.chmod(0o700)
             if not Path(path).is_symlink():

@@ -1,6 +1,7 @@
 """What runs in this box: processes, ports, limits that were hit; and ending all of it.
 
-Linux facts come from /proc. Where there is none (the host engine on macOS or Windows) the functions say less, never wrong.
+Linux facts come from /proc. Where there is none (the host engine on macOS or Windows) the functions say less, never
+wrong.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ def harden(*, adopt_orphans: bool) -> None:
 
 def table() -> dict[int, tuple[int, str]]:
     """Every process that is not a zombie: pid -> (parent's pid, state letter)."""
-    found = {}
+    found: dict[int, tuple[int, str]] = {}
     if not PROC.is_dir():
         return found
-    for entry in os.listdir(PROC):
+    for entry in _list(PROC):
         if entry.isdigit():
             stat = _read(PROC / entry / "stat")
             fields = stat.rpartition(")")[2].split()
@@ -63,17 +64,21 @@ class Ground:
         return [pid for pid in family if pid not in self.ours]
 
     def end_all(self, process: subprocess.Popen[bytes], grace: float) -> tuple[bool, int]:
-        """Ask with SIGTERM, wait `grace` seconds, then kill. Returns (all went when asked, how many were killed)."""
+        """Ask with SIGTERM, wait `grace` seconds, then kill. Returns (all went when asked, how many ran besides
+        `process`).
+        """
         if not PROC.is_dir():
             return _end_group(process, grace)
-        for pid in self.strangers():
+        found = self.strangers()
+        besides = len([pid for pid in found if pid != process.pid])
+        for pid in found:
             _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + grace
         while (left := self.strangers()) and time.monotonic() < deadline:
             self.reap(process.pid)
             process.poll()
             time.sleep(0.02)
-        killed = len(left)
+        stubborn = len(left)
         for _ in range(200):
             for pid in left:
                 _signal(pid, SIGKILL)
@@ -81,17 +86,17 @@ class Ground:
             self.reap(process.pid)
             left = self.strangers()
             if not left:
-                return killed == 0, killed
+                return stubborn == 0, besides
             time.sleep(0.01)
         if self.alone:  # something forks faster than we kill one by one
             _signal(-1, SIGKILL)
-        return False, killed
+        return False, besides
 
     def reap(self, known: int | None) -> None:
         """Collect dead orphans that became our children; the known child is left to its Popen object."""
         if not PROC.is_dir():
             return
-        for entry in os.listdir(PROC):
+        for entry in _list(PROC):
             if not entry.isdigit() or int(entry) == known or int(entry) in self.ours:
                 continue
             fields = _read(PROC / entry / "stat").rpartition(")")[2].split()
@@ -115,7 +120,8 @@ def listening() -> dict[int, str]:
 
 def ports_of(pids: list[int]) -> set[int]:
     """TCP ports the given processes listen on."""
-    sockets, ports = listening(), set()
+    sockets = listening()
+    ports: set[int] = set()
     if not sockets:
         return ports
     for pid in pids:
@@ -125,7 +131,7 @@ def ports_of(pids: list[int]) -> set[int]:
             continue
         for handle in handles:
             try:
-                target = os.readlink(handle)
+                target = str(handle.readlink())
             except OSError:
                 continue
             if target.startswith("socket:[") and (port := sockets.get(int(target[8:-1]))):
@@ -134,13 +140,15 @@ def ports_of(pids: list[int]) -> set[int]:
 
 
 def reads_from(pids: list[int], inode: str) -> bool:
-    """True when one of the processes is blocked in read() on the pipe or terminal called `inode` (`pipe:[123]`, `/dev/pts/0`)."""
+    """True when one of the processes is blocked in read() on the pipe or terminal called `inode` (`pipe:[123]`,
+    `/dev/pts/0`).
+    """
     for pid in pids:
         for task in _list(PROC / str(pid) / "task"):
             call = _read(PROC / str(pid) / "task" / task / "syscall").split()
             if len(call) > 1 and call[0] == "0":  # read(2) on x86-64; other machines rely on the typed line
                 try:
-                    if os.readlink(PROC / str(pid) / "fd" / str(int(call[1], 16))) == inode:
+                    if str((PROC / str(pid) / "fd" / str(int(call[1], 16))).readlink()) == inode:
                         return True
                 except (OSError, ValueError):
                     continue
@@ -182,7 +190,8 @@ class Limits:
     def _counts() -> dict[str, int]:
         base = Path("/sys/fs/cgroup")
         return {
-            "memory": _count(base / "memory.events", "oom_kill") or _count(base / "memory/memory.oom_control", "oom_kill"),
+            "memory": _count(base / "memory.events", "oom_kill")
+            or _count(base / "memory/memory.oom_control", "oom_kill"),
             "pids": _count(base / "pids.events", "max") or _count(base / "pids/pids.events", "max"),
         }
 
@@ -204,7 +213,7 @@ def _read(path: Path) -> str:
 
 def _list(path: Path) -> list[str]:
     try:
-        return os.listdir(path)
+        return [entry.name for entry in path.iterdir()]
     except OSError:
         return []
 
@@ -231,7 +240,7 @@ def _end_group(process: subprocess.Popen[bytes], grace: float) -> tuple[bool, in
         try:
             os.killpg(process.pid, SIGKILL)
         except OSError:
-            return went, int(not went)
+            return went, 0
     elif not went:
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], check=False, capture_output=True)
-    return went, int(not went)
+    return went, 0

@@ -1,7 +1,7 @@
 """The X display of a box: started on demand, looked at, photographed, played with.
 
-Uses Xvfb and python-xlib (both in the sandbox image). Where they are missing `Screen.open` returns None and the window rung
-says so.
+Uses Xvfb and python-xlib (both in the sandbox image). Where they are missing `Screen.open` returns None and the
+window rung says so.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Picture:
 class Screen:
     """A virtual display and a connection to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str, connection: Any) -> None:  # noqa: ANN401
+    def __init__(self, process: subprocess.Popen[bytes], name: str, connection: Any) -> None:
         self.process, self.name, self.connection = process, name, connection
 
     @staticmethod
@@ -54,7 +54,7 @@ class Screen:
         if xvfb is None:
             return None, "Xvfb is not installed in this box"
         try:
-            from Xlib import display
+            from Xlib import display  # type: ignore[import-untyped]
         except ImportError:
             return None, "python3-xlib is not installed in this box"
         reader, writer = os.pipe()
@@ -62,7 +62,7 @@ class Screen:
             xvfb, "-displayfd", str(writer), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp", "-noreset",
             "-ac",
         ]  # fmt: skip
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, pass_fds=[writer], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -108,12 +108,12 @@ class Screen:
         data = image.data if isinstance(image.data, bytes) else image.data.encode("latin-1")
         counts = Counter(memoryview(data).cast("I").tolist())
         return Picture(
-            name, png_of(data, width, height), len(counts), max(counts.values()) / (width * height), zlib.crc32(data), after,
-        )  # fmt: skip
+            name, png_of(data, width, height), len(counts), max(counts.values()) / (width * height),
+            zlib.crc32(data), after, )  # fmt: skip
 
     def key(self, name: str) -> None:
         from Xlib import XK, X
-        from Xlib.ext import xtest
+        from Xlib.ext import xtest  # type: ignore[import-untyped]
 
         code = self.connection.keysym_to_keycode(XK.string_to_keysym(name))
         for kind in (X.KeyPress, X.KeyRelease):
@@ -143,7 +143,9 @@ def play(screen: Screen, window: dict[str, Any], alive: Callable[[], bool]) -> I
         time.sleep(0.5)
 
     def keys() -> None:
-        screen.connection.screen().root.warp_pointer(window["x"] + window["width"] // 2, window["y"] + window["height"] // 2)
+        screen.connection.screen().root.warp_pointer(
+            window["x"] + window["width"] // 2, window["y"] + window["height"] // 2
+        )
         for name in KEYS:
             if alive():
                 screen.key(name)
@@ -153,7 +155,12 @@ def play(screen: Screen, window: dict[str, Any], alive: Callable[[], bool]) -> I
         screen.click(window["x"] + window["width"] // 2, window["y"] + window["height"] // 2)
         time.sleep(0.4)
 
-    acts = (("start", lambda: None), ("half a second", nothing), ("keys", keys), ("click", click))
+    acts: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("start", lambda: None),
+        ("half a second", nothing),
+        ("keys", keys),
+        ("click", click),
+    )
     for number, (after, act) in enumerate(acts, start=1):
         if not alive():
             return
@@ -180,7 +187,7 @@ def png_of(data: bytes, width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 6)) + chunk(b"IEND", b"")
 
 
-def _title(window: Any) -> str:  # noqa: ANN401
+def _title(window: Any) -> str:
     """The name of a window, or of the client window below a frame."""
     for one in [window, *window.query_tree().children]:
         name = one.get_wm_name()

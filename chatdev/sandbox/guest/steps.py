@@ -31,11 +31,14 @@ class Running:
         self.moments: list[float] = []
         self.begun = time.monotonic()
         self.terminal: int | None = None
+        self.terminal_name = ""
         open_input = step["watch"] is not None and step["stdin"] is None
         given = base64.b64decode(step["stdin"]) if step["stdin"] is not None else None
         slave = self._open_terminal() if step["pty"] else None
-        feed: int = slave if slave is not None else (subprocess.PIPE if open_input or given is not None else subprocess.DEVNULL)
-        self.process = subprocess.Popen(  # noqa: S603
+        feed: int = (
+            slave if slave is not None else (subprocess.PIPE if open_input or given is not None else subprocess.DEVNULL)
+        )
+        self.process = subprocess.Popen(
             step["command"], cwd=cwd, env=env, stdin=feed, stdout=slave if slave is not None else subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True, bufsize=0,
         )  # fmt: skip
@@ -61,17 +64,21 @@ class Running:
     def input_name(self) -> str:
         """How the program's input shows in /proc/<pid>/fd, for telling whether it waits for it."""
         if self.terminal is not None:
-            return os.ptsname(self.terminal)
+            return self.terminal_name
         if self.process.stdin is None:
             return ""
         try:
-            return os.readlink(f"/proc/self/fd/{self.process.stdin.fileno()}")
+            return str(Path(f"/proc/self/fd/{self.process.stdin.fileno()}").readlink())
         except OSError:
             return ""
 
     def type(self, text: str) -> bool:
         """Type into the program's input; False when nobody can read it any more."""
-        handle = self.terminal if self.terminal is not None else (self.process.stdin.fileno() if self.process.stdin else None)
+        handle = (
+            self.terminal
+            if self.terminal is not None
+            else (self.process.stdin.fileno() if self.process.stdin else None)
+        )
         if handle is None:
             return False
         try:
@@ -110,6 +117,7 @@ class Running:
         import struct
 
         self.terminal, slave = pty.openpty()
+        self.terminal_name = os.ttyname(slave)
         try:
             import fcntl
             import termios
@@ -157,8 +165,12 @@ class Running:
             return
 
 
-def run_step(step: dict[str, Any], plan: dict[str, Any], ground: Ground, env: dict[str, str], watcher: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Returns the step's result in the form `Run.from_wire` reads. `watcher` may be None; it has `look(running) -> bool`."""
+def run_step(
+    step: dict[str, Any], plan: dict[str, Any], ground: Ground, env: dict[str, str], watcher: Any
+) -> dict[str, Any]:
+    """Returns the step's result in the form `Run.from_wire` reads. `watcher` may be None; it has `look(running) ->
+    bool`.
+    """
     result: dict[str, Any] = {
         "name": step["name"], "exit_code": None, "seconds": 0.0, "timed_out": False, "limit": None, "alive": False,
         "signs": [], "notes": [], "error": "", "facts": {},
@@ -173,7 +185,7 @@ def run_step(step: dict[str, Any], plan: dict[str, Any], ground: Ground, env: di
         return result
     code = _wait(running, step, result, watcher)
     result["seconds"] = round(running.age, 3)
-    went, killed = ground.end_all(running.process, GRACE)
+    went, besides = ground.end_all(running.process, GRACE)
     if code is None:
         try:
             running.process.wait(timeout=5)
@@ -182,8 +194,8 @@ def run_step(step: dict[str, Any], plan: dict[str, Any], ground: Ground, env: di
         result["facts"]["ended_on_sigterm"] = went
         if not went:
             result["notes"].append("it ignored SIGTERM and had to be killed")
-    elif killed or not went:
-        result["notes"].append(f"it left {max(killed, 1)} process(es) running, which were killed")
+    elif besides:
+        result["notes"].append(f"it left {besides} process{'es' if besides > 1 else ''} running, which were ended")
     running.close()
     result["exit_code"] = code
     _name_limit(result, code, limits.hit())
@@ -191,7 +203,7 @@ def run_step(step: dict[str, Any], plan: dict[str, Any], ground: Ground, env: di
     return result
 
 
-def _wait(running: Running, step: dict[str, Any], result: dict[str, Any], watcher: Any) -> int | None:  # noqa: ANN401
+def _wait(running: Running, step: dict[str, Any], result: dict[str, Any], watcher: Any) -> int | None:
     """The exit status, or None when it has to be ended (time, flood, or the watcher has seen enough)."""
     pause = 0.005
     while True:

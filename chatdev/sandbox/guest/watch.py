@@ -35,7 +35,7 @@ class Watcher:
         self.nudged: float | None = None
         self.cpu = 0.0
 
-    def look(self, running: Any, result: dict[str, Any]) -> bool:  # noqa: ANN401 - steps.Running
+    def look(self, running: Any, result: dict[str, Any]) -> bool:
         age = running.age
         if age < self.next_look:
             return False
@@ -56,10 +56,10 @@ class Watcher:
             return True
         return False
 
-    def ended(self, running: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+    def ended(self, running: Any, result: dict[str, Any]) -> None:
         self._report(running, result)
 
-    def signs(self, running: Any) -> list[str]:  # noqa: ANN401
+    def signs(self, running: Any) -> list[str]:
         signs = [f'a window "{w["title"]}" of {w["width"]}x{w["height"]}' for w in self.windows[:3]]
         signs += [f"port {port} {answer}" for port, answer in sorted(self.ports.items())]
         if self.waits:
@@ -68,7 +68,7 @@ class Watcher:
             signs.append(f"goes on writing ({running.written:,} bytes so far)")
         return signs
 
-    def _report(self, running: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
+    def _report(self, running: Any, result: dict[str, Any]) -> None:
         result["signs"] = self.signs(running)
         result["facts"].update(
             ports=sorted(self.ports), windows=self.windows, waits=self.waits, typed=self.typed,
@@ -82,7 +82,7 @@ class Watcher:
             elif self.ports[port] == "listens" and age > min(1.0, self.start / 2):
                 self.ports[port] = _ask(port)
 
-    def _windows(self, running: Any, age: float) -> None:  # noqa: ANN401
+    def _windows(self, running: Any, age: float) -> None:
         if self.screen is None:
             return
         seen = self.screen.windows()
@@ -98,7 +98,7 @@ class Watcher:
                 self.pictures.append((picture.name, picture.png))
             self.windows = self.screen.windows() or seen
 
-    def _input(self, running: Any, pids: list[int], age: float) -> None:  # noqa: ANN401
+    def _input(self, running: Any, pids: list[int], age: float) -> None:
         name = running.input_name()
         reading = bool(name) and reads_from(pids, name)
         if self.nudged is not None and running.unread() == 0:
@@ -109,7 +109,7 @@ class Watcher:
             if running.type(line + "\n"):
                 self.typed.append(line)
 
-    def _nudge(self, running: Any) -> bool:  # noqa: ANN401
+    def _nudge(self, running: Any) -> bool:
         """Nothing seen: type an empty line once; a program that takes it was waiting for input."""
         if self.nudged is None and running.unread() >= 0 and running.type("\n"):
             self.nudged = time.monotonic()

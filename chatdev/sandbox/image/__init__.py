@@ -1,10 +1,11 @@
 """The sandbox image: is it there, build it, and make its base where no registry can be reached.
 
     python -m chatdev.sandbox.image               # build from the Dockerfile's own base
-    python -m chatdev.sandbox.image --base auto   # and make a base with debootstrap when it cannot be pulled (Debian, as root)
+    python -m chatdev.sandbox.image --base auto   # and make a base with debootstrap when none can be pulled
 
-The tag is a hash of the Dockerfile, so an image made from an older one is never taken for the current one. Certificates,
-pip settings and proxies of the host reach the build (people behind a company's proxy need them), never the image.
+The tag is a hash of the Dockerfile, so an image made from an older one is never taken for the current one.
+Certificates, pip settings and proxies of the host reach the build (people behind a company's proxy need them), never
+the image.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def default_base() -> str:
     return match[1]
 
 
-def image_present(tag: str | None = None, client: Any = None) -> bool:  # noqa: ANN401
+def image_present(tag: str | None = None, client: Any = None) -> bool:
     """True when the engine has the image (by default the current sandbox image).
 
     Raises:
@@ -96,7 +97,7 @@ def build_image(base: str | None = None, on_line: Line | None = None) -> str:
 
 
 def host_settings() -> dict[str, bytes]:
-    """The host's certificate bundle and package index, for a build or an installer: `ca.crt` and `pip.conf`, each if there is one."""
+    """The host's certificate bundle and package index, for a build or an installer: `ca.crt`, `pip.conf`, if any."""
     found: dict[str, bytes] = {}
     names = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     for path in [os.environ.get(n, "") for n in names] + [_pip_setting("cert")]:
@@ -123,12 +124,13 @@ def host_proxies() -> dict[str, str]:
 def _pip_setting(option: str) -> str:
     import configparser
 
+    home = Path.home()
     places = [
-        os.environ.get("PIP_CONFIG_FILE", ""), str(Path.home() / ".config/pip/pip.conf"), str(Path.home() / ".pip/pip.conf"),
-        str(Path.home() / "Library/Application Support/pip/pip.conf"), str(Path(os.environ.get("APPDATA", "/")) / "pip/pip.ini"),
-        "/etc/pip.conf",
+        Path(os.environ.get("PIP_CONFIG_FILE") or os.devnull), home / ".config/pip/pip.conf", home / ".pip/pip.conf",
+        home / "Library/Application Support/pip/pip.conf", Path(os.environ.get("APPDATA", "/")) / "pip/pip.ini",
+        Path("/etc/pip.conf"),
     ]  # fmt: skip
-    for place in filter(None, places):
+    for place in places:
         reader = configparser.RawConfigParser()
         try:
             reader.read(place, encoding="utf-8")
@@ -152,8 +154,12 @@ def _context() -> bytes:
     return buffer.getvalue()
 
 
-def find_base(client: Any, tell: Line) -> str:  # noqa: ANN401
-    """An image to build on: the Dockerfile's base, pulled when needed, else one made with debootstrap; UserError when there is none."""
+def find_base(client: Any, tell: Line) -> str:
+    """An image to build on: the Dockerfile's base, pulled when needed, else one made with debootstrap.
+
+    Raises:
+        UserError: there is none.
+    """
     from docker.errors import APIError, ImageNotFound
 
     wanted = default_base()
@@ -176,7 +182,7 @@ def find_base(client: Any, tell: Line) -> str:  # noqa: ANN401
     )
 
 
-def _follow(stream: Any, tell: Line) -> str:  # noqa: ANN401
+def _follow(stream: Any, tell: Line) -> str:
     """Pass on a build's output; returns its error, or ""."""
     for message in stream:
         text = str(message.get("stream") or message.get("status") or "").rstrip()

@@ -24,10 +24,7 @@ def main(arguments: list[str]) -> int:
         if image_present() and not options.again:
             tell(f"{default_tag()} is there already")
             return 0
-        if options.base != "auto":
-            tag = build_image(options.base, tell)
-        else:
-            tag = _with_any_base(tell)
+        tag = _with_any_base(tell) if options.base == "auto" else build_image(options.base, tell)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -39,7 +39,9 @@ def build_base_with_debootstrap(on_line: Callable[[str], None] | None = None, mi
     with tempfile.TemporaryDirectory(prefix="chatdev-base-") as space:
         root = Path(space) / "root"
         command = [tool, "--variant=minbase", f"--include={INCLUDE}", SUITE, str(root), *([mirror] if mirror else [])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as made:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as made:
             last = ""
             for line in made.stdout or ():
                 last = line.rstrip()
