@@ -14,13 +14,14 @@ A behaviour is a callable that gets the `Exchange` and answers it; see `fake_beh
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from fake_behaviours import Behaviour, asked_tokens, context_exceeded, normal, not_found, wrong_key
+from tests.fake_behaviours import Behaviour, asked_tokens, context_exceeded, normal, not_found, wrong_key
 
 Messages = list[dict[str, Any]]
 Reply = str | Sequence[str] | Callable[[Messages], str]
@@ -59,9 +60,7 @@ class Exchange:
     def json(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
         self.send(status, json.dumps(data).encode(), "application/json", headers)
 
-    def error(
-        self, status: int, message: str, *, headers: dict[str, str] | None = None, **fields: Any
-    ) -> None:
+    def error(self, status: int, message: str, *, headers: dict[str, str] | None = None, **fields: Any) -> None:
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None, **fields}
         self.json(status, {"error": error}, headers)
 
@@ -107,6 +106,14 @@ class Exchange:
         return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
+class _Server(ThreadingHTTPServer):
+    """A client that goes away is no news."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class FakeOpenAI:
     """The server; a context manager.
 
@@ -137,7 +144,7 @@ class FakeOpenAI:
         self._at: dict[int, Behaviour] = {}
         self._said = 0
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self.stopping = threading.Event()
@@ -194,10 +201,7 @@ class FakeOpenAI:
                 server._get(self)
 
             def do_POST(self) -> None:
-                try:
-                    server._post(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    self.close_connection = True
+                server._post(self)
 
             def log_message(self, *args: object) -> None:
                 pass

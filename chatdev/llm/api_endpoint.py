@@ -75,7 +75,7 @@ class Endpoint:
     def failure(self, problem: Problem, *, given_up: bool = False) -> UserError:
         """The one line that a person gets to see. `given_up`: it had been tried again and again."""
         status = f"{problem.status} " if problem.status else ""
-        what = f'model "{self.model}": {status}{problem.cause}'
+        what = f'model "{self.model}": {status}{problem.cause.rstrip(". ")}'
         return UserError(self.redact(what), where=self.redact(self.url), fix=self._fix(problem, given_up))
 
     def _fix(self, problem: Problem, given_up: bool) -> str:
@@ -118,7 +118,7 @@ class Endpoint:
         page = self.client.with_options(timeout=timeout).models.list()
         listed = []
         for entry in getattr(page, "data", None) or []:
-            data = entry.model_dump() if hasattr(entry, "model_dump") else {}
+            data = entry.model_dump(warnings=False) if hasattr(entry, "model_dump") else {}
             if isinstance(data.get("id"), str):
                 listed.append((data["id"], data))
         return listed
@@ -192,9 +192,7 @@ def first_listed(client: Any, url: str, redact: Redactor) -> str:
             return names[0]
         problem = Problem("fatal", "the endpoint lists no models")
     what = f"no list of models: {problem.cause}"
-    raise UserError(
-        redact(what), where=redact(url), fix="Name one with OPENAI_MODEL or --model openai:<name>"
-    )
+    raise UserError(redact(what), where=redact(url), fix="Name one with OPENAI_MODEL or --model openai:<name>")
 
 
 __all__ = ["Endpoint", "EndpointError", "first_listed"]

@@ -68,9 +68,7 @@ def diagnose(error: BaseException, sent: Collection[str] = ()) -> Problem | None
         if getattr(error, "body", None) is not None:
             return _reported(error.body, sent)  # type: ignore[attr-defined]
         return _of_transport(error)
-    if type(error).__module__.split(".")[0] in TRANSPORTS or isinstance(
-        error, (TimeoutError, ConnectionError)
-    ):
+    if type(error).__module__.split(".")[0] in TRANSPORTS or isinstance(error, (TimeoutError, ConnectionError)):
         return _of_transport(error)
     if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return Problem("retry", "the answer was garbled")
@@ -78,9 +76,7 @@ def diagnose(error: BaseException, sent: Collection[str] = ()) -> Problem | None
 
 
 def _is_client_error(error: BaseException) -> bool:
-    return any(
-        cls.__module__.startswith("openai") and cls.__name__ == "APIError" for cls in type(error).__mro__
-    )
+    return any(cls.__module__.startswith("openai") and cls.__name__ == "APIError" for cls in type(error).__mro__)
 
 
 def _of_answer(status: int, body: object, headers: Any, sent: Collection[str]) -> Problem:
@@ -148,9 +144,7 @@ def short(body: object, longest: int = 240) -> str:
     text = message_of(body)
     if re.search(r"<(?:!doctype|html|head|body|title)\b", text[:4000], re.IGNORECASE):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        text = (
-            f"a web page instead of an answer ({unescape(title[1]).strip()[:80]})" if title else "a web page"
-        )
+        text = f"a web page instead of an answer ({unescape(title[1]).strip()[:80]})" if title else "a web page"
     text = " ".join("".join(char if char.isprintable() else " " for char in text[:4000]).split())
     return (text if len(text) <= longest else f"{text[: longest - 1]}…") or "no reason given"
 
@@ -164,9 +158,7 @@ def code_of(body: object) -> str:
 
 
 def _no_credit(cause: str, code: str) -> bool:
-    pattern = (
-        r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|billing (?:hard )?limit"
-    )
+    pattern = r"insufficient[_ ](?:quota|balance|credits?)|exceeded your current quota|billing (?:hard )?limit"
     return bool(re.search(pattern, f"{code} {cause}", re.IGNORECASE))
 
 
@@ -194,7 +186,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _REPLY_TOO_LONG = re.compile(
-    r"max(?:_completion|_new|_output)?_tokens\W{0,3}.{0,30}?(?:must be|too large|valid range|at most|> ?\d)",
+    r"max(?:_completion|_output)?_tokens\W{0,3}.{0,30}?(?:must be|too large|valid range|at most|> ?\d)",
     re.IGNORECASE,
 )
 _LIMITS = [

@@ -21,11 +21,11 @@ from typing import Any
 from chatdev.llm.api_endpoint import Endpoint
 from chatdev.llm.api_errors import Problem, diagnose
 from chatdev.llm.base import Finish, Mark, Reply, SayLimits, Usage, WindowState
+from chatdev.llm.messages import Message, read_messages, to_wire, write_messages
 from chatdev.llm.patience import Tries
 from chatdev.llm.reply_text import ReplyText
-from chatdev.llm.snapshot import read_snapshot, write_snapshot
 from chatdev.llm.tokens import clean
-from chatdev.llm.trimming import Fitted, Message, cost, fit
+from chatdev.llm.trimming import Fitted, cost, fit
 
 CHARS_PER_TOKEN_AT_MOST = 16
 """A reply with more characters than this for every token it may have is stopped: its limit is not obeyed."""
@@ -50,6 +50,11 @@ class Attempt:
     """The text does not begin with what had been shown before."""
     problem: Problem | None = None
 
+    @property
+    def optional(self) -> set[str]:
+        """What could be left out or renamed if the endpoint refuses it."""
+        return {*self.fields, "system"} - {"messages"}
+
 
 @dataclass
 class Spent:
@@ -71,6 +76,8 @@ class ApiStream:
     messages: list[Message] = field(default_factory=list)
     _start: int = 0
     _reply: Reply | None = None
+    _reply_tokens: int = USUAL_REPLY
+    """The room that the last reply was given, and the next one is likely to get."""
 
     @property
     def reply(self) -> Reply:
@@ -84,7 +91,7 @@ class ApiStream:
         """Tokens that would be sent now, of all of the dialogue; estimated, corrected by reported usage."""
         count = self.endpoint.window.count
         head = Message("system", self.head)
-        held = cost([head, *self._fit(USUAL_REPLY).messages], count)
+        held = cost([head, *self._fit().messages], count)
         rate = 0.0
         if self._reply is not None and self._reply.usage.seconds > 0:
             rate = self._reply.usage.completion_tokens / self._reply.usage.seconds
@@ -99,10 +106,13 @@ class ApiStream:
         return self._append(Message("assistant", clean(text)))
 
     def holds(self, mark: Mark) -> bool:
-        """True when all messages of the span would be sent, uncut, if a reply were asked for now."""
+        """True when all messages of the span would be sent, uncut, with the next prompt.
+
+        That prompt is not known yet: an eighth of the budget is set aside for it.
+        """
         if not 0 <= mark.start <= mark.end <= len(self.messages):
             return False
-        fitted = self._fit(USUAL_REPLY)
+        fitted = self._fit(aside=1 / 8)
         return fitted.start <= mark.start and not fitted.cut.intersection(range(mark.start, mark.end))
 
     def say(self, limits: SayLimits) -> Iterator[str]:
@@ -112,6 +122,7 @@ class ApiStream:
             UserError: the endpoint refuses, or could not be reached in all tries.
         """
         started = time.monotonic()
+        self._reply_tokens = limits.tokens
         self.endpoint.ask_window()
         tries = Tries(self.endpoint.patience, self.endpoint.waiting)
         spent, shown, lessons = Spent(), "", 0
@@ -128,7 +139,7 @@ class ApiStream:
             previous = attempt.text.text
             if problem is None:
                 finish = _finish(attempt)
-            elif self._lesson(problem, attempt) and (lessons := lessons + 1) < LESSONS:
+            elif self._lesson(problem, attempt, limits) and (lessons := lessons + 1) < LESSONS:
                 continue
             elif problem.kind != "retry":
                 raise self.endpoint.failure(problem)
@@ -142,44 +153,36 @@ class ApiStream:
     def fork(self) -> ApiStream:
         """A copy that has heard and said the same."""
         copy = ApiStream(self.endpoint, self.head, self.seed, list(self.messages), self._start)
-        copy._reply = self._reply
+        copy._reply, copy._reply_tokens = self._reply, self._reply_tokens
         return copy
 
     def save(self, path: Path) -> None:
         """Write the conversation."""
-        said = [[message.role, message.text] for message in self.messages]
-        write_snapshot(path, {"kind": "messages", "head": self.head, "messages": said, "start": self._start})
+        write_messages(path, self.head, self.messages, self._start)
 
     def load(self, path: Path) -> bool:
         """Restore a conversation with the same head, whatever the model."""
-        data = read_snapshot(path)
-        if data is None or (data.get("kind"), data.get("head")) != ("messages", self.head):
+        found = read_messages(path, self.head)
+        if found is None:
             return False
-        raw, start = data.get("messages"), data.get("start")
-        if not isinstance(raw, list) or not isinstance(start, int) or not 0 <= start <= len(raw):
-            return False
-        messages = []
-        for item in raw:
-            if not isinstance(item, list) or len(item) != 2 or not isinstance(item[1], str):
-                return False
-            if item[0] not in ("user", "assistant"):
-                return False
-            messages.append(Message(item[0], item[1]))
-        self.messages, self._start, self._reply = messages, start, None
+        self.messages, self._start = found
+        self._reply = None
         return True
 
     def _append(self, message: Message) -> Mark:
         self.messages.append(message)
         return Mark(len(self.messages) - 1, len(self.messages))
 
-    def _fit(self, reply_tokens: int) -> Fitted:
+    def _fit(self, aside: float = 0.0) -> Fitted:
         window = self.endpoint.window
-        head = Message("system", self.head)
-        return fit(head, self.messages, window.budget(reply_tokens), window.count, self._start)
+        budget = window.budget(self._reply_tokens)
+        if budget is not None:
+            budget = int(budget * (1 - aside))
+        return fit(Message("system", self.head), self.messages, budget, window.count, self._start)
 
     def _prepare(self, limits: SayLimits) -> Attempt:
         """Choose the messages and the fields of the next request."""
-        fitted = self._fit(limits.tokens)
+        fitted = self._fit()
         self._start = fitted.start
         dialect, window = self.endpoint.dialect, self.endpoint.window
         messages = to_wire(self.head, fitted.messages, system_role=dialect.system_role)
@@ -207,7 +210,7 @@ class ApiStream:
                 if attempt.text.ended:
                     return
         except Exception as error:
-            attempt.problem = diagnose(error, [*attempt.fields, "system"])
+            attempt.problem = diagnose(error, attempt.optional)
             if attempt.problem is None:
                 raise
             return
@@ -239,14 +242,18 @@ class ApiStream:
             return Problem("fatal", "the endpoint's content filter withheld the reply")
         return Problem("retry", "an empty reply")
 
-    def _lesson(self, problem: Problem, attempt: Attempt) -> bool:
+    def _lesson(self, problem: Problem, attempt: Attempt, limits: SayLimits) -> bool:
         """Change the next request so that this problem goes away, if that is possible."""
         if problem.kind == "parameter":
             return self.endpoint.dialect.learn(problem, attempt.fields)
         if problem.kind == "context":
             messages = attempt.fields["messages"]
             characters = sum(len(message["content"]) for message in messages)
-            return self.endpoint.window.shrink(problem, characters, len(messages))
+            # Twice, because a limit that was told may change nothing about what is sent; then trying does.
+            for _ in range(2):
+                smaller = self.endpoint.window.shrink(problem, characters, len(messages))
+                if smaller and self._prepare(limits).fields != attempt.fields:
+                    return True
         return False
 
     def _count(self, attempt: Attempt, spent: Spent) -> None:
@@ -279,14 +286,3 @@ def _finish(attempt: Attempt) -> Finish:
     if attempt.finish == "length":
         return "length"
     return "cut" if attempt.finish == "content_filter" else "stop"
-
-
-def to_wire(head: str, messages: tuple[Message, ...], *, system_role: bool) -> list[dict[str, str]]:
-    """Messages as endpoints want them: turns of one side joined, since many templates demand that."""
-    wire = [{"role": "system" if system_role else "user", "content": head}]
-    for message in messages:
-        if wire[-1]["role"] == message.role:
-            wire[-1]["content"] += "\n\n" + message.text
-        else:
-            wire.append({"role": message.role, "content": message.text})
-    return wire

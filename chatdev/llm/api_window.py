@@ -63,10 +63,9 @@ class ApiWindow:
             self.context = min(problem.limit, known or problem.limit)
         if problem.used is not None and problem.used > OVERHEAD * messages:
             self.chars_per_token = max(0.5, characters / (problem.used - OVERHEAD * messages))
+        if self.context != known:
+            return True
         sent = int(characters / self.chars_per_token) + OVERHEAD * messages
-        if sent <= 2 * SMALLEST:
-            return False
-        if self.context == known:
-            half = max(sent // 2, 2 * SMALLEST)
-            self.prompt_cap = min(self.prompt_cap or half, half)
-        return True
+        half = max(sent // 2, 2 * SMALLEST)
+        self.prompt_cap = min(self.prompt_cap or half, half)
+        return sent > 2 * SMALLEST

@@ -46,7 +46,7 @@ def chat(client: Any, request: dict[str, Any]) -> Iterator[Chunk]:
             yield from _whole(_whole_text(response))
         else:
             for event in response.parse():
-                yield _chunk(event.model_dump() if hasattr(event, "model_dump") else event)
+                yield _chunk(event.model_dump(warnings=False) if hasattr(event, "model_dump") else event)
 
 
 def _whole_text(response: Any) -> str:

@@ -63,17 +63,16 @@ def read_script(path: Path) -> Script:
     Raises:
         UserError, UserErrors: with file and line, when it is missing, no YAML, or says something unknown.
     """
-    loader = yaml.SafeLoader(_read(path))
+    text = _read(path)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"not valid YAML: {problem}", where=f"{path}{line}") from None
-    finally:
-        loader.dispose()
     if not isinstance(data, dict) or not isinstance(data.get("replies"), list) or not data["replies"]:
         raise UserError("a script is a mapping with a list `replies`", where=str(path), fix=_SHAPE)
     lines = _reply_lines(node)

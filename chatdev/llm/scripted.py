@@ -76,9 +76,7 @@ class ScriptedModel:
     def take_said(self, head: str, heard: str, said: str) -> Play | None:
         """Mark the entry that was played as `said`, also when a limit had cut it; None when there is none."""
         with self._lock:
-            candidates = [
-                i for i, e in enumerate(self.script.replies) if self._left(i) and _same(e.say, said)
-            ]
+            candidates = [i for i, e in enumerate(self.script.replies) if self._left(i) and _same(e.say, said)]
             fitting = [i for i in candidates if self.script.replies[i].answers(head, heard)]
             best = (fitting or candidates)[:1]
             return self._use(best[0]) if best else None
@@ -183,9 +181,7 @@ class ScriptedStream:
 
     def fork(self) -> ScriptedStream:
         """A copy that has heard and said the same; both go on using the same script."""
-        return ScriptedStream(
-            self.model, self.head, list(self.said), list(self.plays), self._reply, self._read
-        )
+        return ScriptedStream(self.model, self.head, list(self.said), list(self.plays), self._reply, self._read)
 
     def save(self, path: Path) -> None:
         """Write the conversation and which entries it has used."""

@@ -189,9 +189,7 @@ def _seconds(text: str | None, usual: float) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 86_400:
-        raise UserError(
-            f'"{text}" is no time limit', where="CHATDEV_API_TIMEOUT", fix="Write seconds, such as 600"
-        )
+        raise UserError(f'"{text}" is no time limit', where="CHATDEV_API_TIMEOUT", fix="Write seconds, such as 600")
     return seconds
 
 

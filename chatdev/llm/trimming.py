@@ -11,21 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+
+from chatdev.llm.messages import Message
 
 OVERHEAD = 4
 """Tokens a chat template spends on one message beside its text (OpenAI counts three or four)."""
 SLACK = 0.25
 SMALLEST = 32
 """Tokens that a cut message keeps at least."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn."""
-
-    role: Literal["system", "user", "assistant"]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -46,9 +39,7 @@ def cost(messages: Sequence[Message], count: Count) -> int:
     return sum(count(message.text) + OVERHEAD for message in messages)
 
 
-def fit(
-    head: Message, messages: Sequence[Message], budget: int | None, count: Count, start: int = 0
-) -> Fitted:
+def fit(head: Message, messages: Sequence[Message], budget: int | None, count: Count, start: int = 0) -> Fitted:
     """Choose what to send.
 
     Args:
@@ -60,9 +51,7 @@ def fit(
     """
     if not messages:
         return Fitted((), 0)
-    needed = max(
-        (i for i, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1
-    )
+    needed = max((i for i, message in enumerate(messages) if message.role == "user"), default=len(messages) - 1)
     start = min(start, needed)
     if budget is None or cost([head, *messages[start:]], count) <= budget:
         return Fitted(tuple(messages[start:]), start)
