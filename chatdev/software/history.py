@@ -1,0 +1,343 @@
+"""The history of the software: one commit for every change, author the role, trailers that lead back to the dialogue.
+
+A commit holds the working tree exactly, less what `.gitignore` names, the run's own folder, symbolic links and
+repositories inside. The same files, messages and dates give the same commit ids on every machine. git itself is run by
+`safegit`; three processes a commit (add, commit, show).
+
+    history = History(folder)
+    history.init()
+    commit = history.commit("Coding [coding]", "Programmer", "programmer@chatdev.invalid", {"Phase": "coding"}, date)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from chatdev.errors import UserError
+from chatdev.software.paths import GENERATED_FOLDERS, PRIVATE_FOLDERS
+from chatdev.software.safegit import SafeGit
+
+_EXCLUDE = "# The run's own folder and what tools generate.\n" + "".join(
+    f"{name}/\n" for name in (".chatdev", *sorted(GENERATED_FOLDERS))
+) + "*.pyc\n.chatdev-new-*\n"  # fmt: skip
+_REVISION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._/-]{0,200}([~^][0-9]*)*$")
+_FORMAT = "%H%n%P%n%at%n%an%n%ae%n%s%n%(trailers:only=true,unfold=true)"
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit; `added` and `removed` count lines and are None for bytes that are no text."""
+
+    path: str
+    status: str
+    """created, modified or deleted"""
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One change of the software. `files` is filled where the commit was just made or was asked for by itself."""
+
+    sha: str
+    message: str
+    """The first line."""
+    author: str = ""
+    email: str = ""
+    date: datetime = datetime.fromtimestamp(0, tz=timezone.utc)
+    trailers: dict[str, str] = field(default_factory=dict)
+    files: list[FileChange] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Symbolic links and inner repositories that were there and not committed."""
+
+
+class History:
+    """The git repository at the root of a product."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.git = Path(root), SafeGit(root)
+
+    @property
+    def notices(self) -> list[str]:
+        """What was changed to make the repository safe, in plain sentences."""
+        return self.git.notices
+
+    def init(self) -> None:
+        """Make the repository (branch main) unless there is one. Needs no git identity."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not (self.git.folder / "HEAD").is_file():
+            self.git.run("init", "-q", "--template=", "--initial-branch=main", checked=False)
+        self.git.make_safe()
+        exclude = self.git.folder / "info" / "exclude"
+        if not exclude.is_file() or ".chatdev/" not in exclude.read_text(encoding="utf-8"):
+            exclude.write_text(_EXCLUDE, encoding="utf-8")
+
+    def commit(
+        self,
+        message: str,
+        author_name: str,
+        author_email: str,
+        trailers: Mapping[str, str] | None = None,
+        date: datetime | None = None,
+    ) -> Commit | None:
+        """Commit the working tree as it is; None when nothing changed.
+
+        Args:
+            message: the first line, and after an empty line more if wanted. Taken literally.
+            trailers: `Name: value` lines at the end; line breaks in values become spaces.
+            date: author's and committer's date, to the second; now when None.
+        """
+        left_out = self._stage()
+        name, email = _identity(author_name, "Somebody"), _identity(author_email, "nobody@chatdev.invalid")
+        when = f"@{int((date or datetime.now(timezone.utc)).timestamp())} +0000"
+        done = self.git.run(
+            *("commit", "-q", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
+            stdin=_message(message, trailers or {}),
+            variables={
+                **{"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email, "GIT_AUTHOR_DATE": when},
+                **{"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email, "GIT_COMMITTER_DATE": when},
+            },
+            ok=(0, 1),
+        )
+        if done.returncode == 1:
+            if self.git.run("diff", "--cached", "--quiet", ok=(0, 1)).returncode == 0:
+                return None
+            self.git.run("commit", "-q", "--dry-run")  # there is something to commit: let git say what is wrong
+        return self._show("HEAD", left_out)
+
+    def _stage(self, index: Path | None = None) -> list[str]:
+        """Put the working tree into the index; returns what was left out."""
+        variables = {"GIT_INDEX_FILE": str(index)} if index else None
+        left_out = _unwanted(self.root)
+        if not left_out:
+            self.git.run("add", "--all", variables=variables)
+            return []
+        spec = "".join(f"{path}\0" for path in left_out)
+        self.git.run(
+            *("rm", "-r", "-q", "--cached", "--ignore-unmatch", "--pathspec-from-file=-", "--pathspec-file-nul"),
+            stdin=spec,
+            variables=variables,
+        )
+        around = ":(top)\0" + "".join(f":(exclude,top,literal){path}\0" for path in left_out)
+        self.git.run(
+            *("add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul"),
+            stdin=around,
+            variables=variables,
+            pathspecs="magic",
+        )
+        return left_out
+
+    def _show(self, revision: str, left_out: list[str]) -> Commit:
+        done = self.git.text(
+            *("show", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"),
+            f"--format={_FORMAT}%x00",
+            revision,
+            "--",
+        )
+        head, _, rest = done.partition("\0")
+        commit = _parsed(head)
+        return Commit(**{**vars(commit), "files": _file_changes(rest.lstrip("\0\n").split("\0")), "left_out": left_out})
+
+    def head(self) -> str | None:
+        """The id of the newest commit, None in an empty repository."""
+        done = self.git.run("rev-parse", "--verify", "-q", "HEAD", ok=(0, 1))
+        return done.stdout.decode().strip() or None
+
+    def commits(self) -> list[Commit]:
+        """All commits, newest first, without their files."""
+        if self.head() is None:
+            return []
+        done = self.git.text("log", "-z", f"--format={_FORMAT}", "HEAD", "--")
+        return [_parsed(entry) for entry in done.split("\0") if entry.strip()]
+
+    def find(self, trailer: str, value: str) -> Commit | None:
+        """The newest commit with this trailer, with its files; None when there is none."""
+        wanted = _one_line(value)
+        for commit in self.commits():
+            if commit.trailers.get(trailer) == wanted:
+                return self._show(commit.sha, [])
+        return None
+
+    def tag(self, name: str) -> str:
+        """Mark the newest commit by a name and return the tag as made (letters, digits, `.`, `_`, `-`).
+
+        A tag that exists stays where it is: a resumed run passes the same steps again with a later head.
+
+        Raises:
+            UserError: there is no commit yet.
+        """
+        tag = slug(name)
+        done = self.git.run("show-ref", "--tags", "--verify", "-q", f"refs/tags/{tag}", ok=(0, 1))
+        if done.returncode == 1:
+            head = self.head()
+            if head is None:
+                raise UserError("there is no commit to tag", where=str(self.root))
+            self.git.run("update-ref", f"refs/tags/{tag}", head, "")
+        return tag
+
+    def tags(self) -> dict[str, str]:
+        """Tag name to commit id."""
+        done = self.git.text("for-each-ref", "--format=%(objectname) %(refname:strip=2)", "refs/tags")
+        return {line.split(" ", 1)[1]: line.split(" ", 1)[0] for line in done.splitlines()}
+
+    def dirty(self) -> list[str]:
+        """Paths that differ from the newest commit and would be committed, sorted."""
+        done = self.git.text("status", "--porcelain=v1", "-z", "-uall", "--no-renames")
+        left_out = set(_unwanted(self.root))
+        return sorted(entry[3:] for entry in done.split("\0") if entry and not _below(entry[3:].rstrip("/"), left_out))
+
+    def diff(self, a: str, b: str | None = None) -> str:
+        """What changes from commit `a` to commit `b`, or to the working tree when `b` is None, as a patch."""
+        options = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+        if b is not None:
+            return self.git.text(*options, self.resolve(a), self.resolve(b), "--")
+        index = self.git.folder / f"index.chatdev-{os.getpid()}"
+        try:
+            if (self.git.folder / "index").is_file():
+                index.write_bytes((self.git.folder / "index").read_bytes())
+            self._stage(index)
+            return self.git.text(*options, "--cached", self.resolve(a), "--", variables={"GIT_INDEX_FILE": str(index)})
+        finally:
+            index.unlink(missing_ok=True)
+
+    def last_diff(self) -> str:
+        """The newest commit as a patch; empty in an empty repository."""
+        if self.head() is None:
+            return ""
+        return self.git.text("show", "--format=", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--")
+
+    def resolve(self, revision: str) -> str:
+        """A commit id for a tag, a commit id or `HEAD~2`.
+
+        Raises:
+            UserError: there is no such commit.
+        """
+        if _REVISION.match(revision):
+            done = self.git.run(
+                *("rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}"), ok=(0, 1, 128)
+            )
+            if done.returncode == 0:
+                return done.stdout.decode().strip()
+        raise UserError(f"there is no version {revision!r}", where=str(self.root), fix="See: git log --oneline --all")
+
+    def restore(self, revision: str) -> str:
+        """Make the working tree what it was at a version; the history goes on from where it is.
+
+        The next commit records that the version was taken back to. What was not committed before is kept as a
+        commit under `refs/taken-back/`, so nothing is lost. Ignored files stay.
+
+        Returns:
+            The commit id that was restored.
+        """
+        sha = self.resolve(revision)
+        self._stage()
+        head = self.head()
+        tree = self.git.text("write-tree").strip()
+        old = self.git.text("rev-parse", f"{head}^{{tree}}").strip() if head else _EMPTY_TREE
+        if tree != old:
+            who = {
+                f"GIT_{role}_{key}": value
+                for role in ("AUTHOR", "COMMITTER")
+                for key, value in (("NAME", "ChatDev"), ("EMAIL", "chatdev@chatdev.invalid"))
+            }
+            parent = ("-p", head) if head else ()
+            kept = self.git.text(
+                "commit-tree", tree, *parent, stdin="Files as they were before going back\n", variables=who
+            ).strip()
+            self.git.run("update-ref", f"refs/taken-back/{kept[:12]}", kept)
+        self.git.run("read-tree", "--reset", "-u", sha)
+        return sha
+
+    def stale_lock(self, patience: float = 5.0) -> list[str]:
+        """Remove the locks of a git that was killed; see `SafeGit.clear_stale_locks`."""
+        return self.git.clear_stale_locks(patience)
+
+    def import_from(self, source: Path, born: int | None = None) -> int:
+        """Start from an existing folder or repository; returns the number of files. See `importing`."""
+        from chatdev.software.importing import import_into
+
+        return import_into(self, Path(source), datetime.fromtimestamp(born or 0, tz=timezone.utc))
+
+
+def slug(name: str) -> str:
+    """A tag name for any text."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    kept = re.sub(r"\.{2,}", ".", re.sub(r"[^0-9A-Za-z._-]+", "-", plain)).strip("-._")[:80].strip("-._")
+    kept = kept.removesuffix(".lock")
+    return kept or "version"
+
+
+def _message(message: str, trailers: Mapping[str, str]) -> str:
+    """Subject, body and trailers; control characters out, so no name can pose as another trailer."""
+    subject, _, body = message.strip().replace("\r\n", "\n").partition("\n")
+    parts = [_one_line(subject) or "Change", _plain(body).strip()]
+    lines = [f"{re.sub(r'[^A-Za-z0-9-]', '-', key)}: {_one_line(value)}" for key, value in trailers.items()]
+    return "\n\n".join(part for part in (*parts, "\n".join(lines)) if part) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_plain(text).split())
+
+
+def _plain(text: str) -> str:
+    kept = "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in text)
+    return kept
+
+
+def _identity(text: str, otherwise: str) -> str:
+    return _one_line(re.sub(r"[<>]", "", text)).strip(" .,:;\"'\\") or otherwise
+
+
+def _parsed(entry: str) -> Commit:
+    sha, _parents, date, author, email, subject, *rest = entry.lstrip("\n").split("\n")
+    trailers = dict(line.split(": ", 1) for line in rest if ": " in line)
+    return Commit(sha, subject, author, email, datetime.fromtimestamp(int(date), tz=timezone.utc), trailers)
+
+
+def _file_changes(fields: list[str]) -> list[FileChange]:
+    """Read `--raw --numstat -z`: first `:modes ids X` and path in turn, then `added<TAB>removed<TAB>path`."""
+    status: dict[str, str] = {}
+    counts: dict[str, tuple[int | None, int | None]] = {}
+    words = {"A": "created", "D": "deleted"}
+    at = 0
+    while at < len(fields):
+        part = fields[at]
+        if part.startswith(":") and at + 1 < len(fields):
+            status[fields[at + 1]] = words.get(part[-1], "modified")
+            at += 1
+        elif part.count("\t") >= 2:
+            added, removed, path = part.lstrip("\n").split("\t", 2)
+            counts[path] = tuple(None if n == "-" else int(n) for n in (added, removed))  # type: ignore[assignment]
+        at += 1
+    return [FileChange(path, word, *counts.get(path, (None, None))) for path, word in sorted(status.items())]
+
+
+def _unwanted(root: Path) -> list[str]:
+    """Symbolic links and folders with a `.git` of their own, as relative paths."""
+    found: list[str] = []
+    skipped = GENERATED_FOLDERS | PRIVATE_FOLDERS
+
+    def look(folder: Path, prefix: str) -> None:
+        for entry in os.scandir(folder):
+            path = f"{prefix}{entry.name}"
+            if entry.is_symlink():
+                found.append(path)
+            elif entry.is_dir(follow_symlinks=False) and not (entry.name in skipped):
+                if os.path.lexists(Path(folder, entry.name, ".git")):
+                    found.append(path)
+                else:
+                    look(Path(folder, entry.name), f"{path}/")
+
+    look(root, "")
+    return sorted(found)
+
+
+def _below(path: str, folders: set[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
