@@ -31,6 +31,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     for holder, key in ((company, "chain"), (company["$defs"]["Loop"], "do")):
         steps = holder["properties"][key]["items"]["oneOf"]
         holder["properties"][key]["items"] = {"anyOf": [{"type": "string", "examples": list(CHECKS)}, *steps]}
+    # A company that extends another one may leave out what that one has.
+    company["anyOf"] = [{"required": company.pop("required")}, {"required": ["extends"]}]
     return {"role": role, "phase": phase, "company": company}
 
 

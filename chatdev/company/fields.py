@@ -9,6 +9,7 @@ values mean.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -42,6 +43,8 @@ def _number(value: Any) -> Any:
     if isinstance(value, str):
         if not _FLOAT.fullmatch(value):
             raise ValueError(f"expected a number such as 0.2, found {quoted(value)}")
+        if len(value) > 40 or not math.isfinite(float(value)):
+            raise ValueError(f"the number {quoted(value)} is too large")
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number, found {kind_of(value)}")

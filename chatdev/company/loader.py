@@ -47,8 +47,8 @@ def load_company(
     tree = _family(path, shelf, [])
     for key, text in (overrides or {}).items():
         tree = with_setting(tree, key, text)
-    tree = _with_accept(tree, path)
-    return _Assembly(shelf, path, tree).bundle()
+    tree, errors = _with_accept(tree, path)
+    return _Assembly(shelf, path, tree, errors).bundle()
 
 
 def _found(name_or_path: str, shelf: Shelf, beside: Path | None = None) -> Path:
@@ -96,12 +96,12 @@ def _family(path: Path, shelf: Shelf, seen: list[Path]) -> Map:
     if not isinstance(parent, Text) or not parent.value:
         return tree
     place = str(follow(tree, ["extends"])[2])
-    if path in seen or len(seen) >= MAX_ANCESTORS:
-        raise UserErrors([UserError(f"extends goes round in a circle at {quoted(parent.value)}", where=place)])
     try:
         base_path = _parent(parent.value, path, shelf)
     except UserErrors as found:
         raise UserErrors([UserError(error.what, where=place) for error in found.errors]) from None
+    if base_path in [*seen, path] or len(seen) >= MAX_ANCESTORS:
+        raise UserErrors([UserError(f"extends goes round in a circle at {quoted(parent.value)}", where=place)])
     base = _family(base_path, shelf, [*seen, path])
     # Name and description tell companies apart; they are nobody's heritage.
     kept = {key: node for key, node in base.items.items() if key not in ("name", "description", "extends")}
@@ -122,24 +122,29 @@ def _company_name(path: Path) -> str:
     return re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "-", stem).strip("-")[:64] or "company"
 
 
-def _with_accept(tree: Map, path: Path) -> Map:
-    """`accept` made absolute: in a file it is relative to that file, on the command line to the working
-    folder."""
+def _with_accept(tree: Map, path: Path) -> tuple[Map, list[UserError]]:
+    """`accept` made absolute: in a file it is relative to that file, on the command line to the working folder."""
     node = tree.items.get("accept")
-    if not isinstance(node, Text) or not node.value or "\0" in node.value:
-        return tree
+    if not isinstance(node, Text) or not node.value:
+        return tree, []
     base = path.parent if node.mark.line else Path.cwd()
-    target = (base / Path(node.value).expanduser()).resolve()
-    value = Text(node.mark, str(target))
-    return Map(tree.mark, {**tree.items, "accept": value}, tree.keys)
+    try:
+        target = (base / Path(node.value).expanduser()).resolve()
+        there = target.exists()
+    except (OSError, ValueError, RuntimeError):  # no path at all, such as one of 5,000 letters
+        target, there = Path(node.value), False
+    if not there:
+        return tree, [UserError(f"accept: there is no file or folder {shown(target)}", where=str(node.mark))]
+    return Map(tree.mark, {**tree.items, "accept": Text(node.mark, str(target))}, tree.keys), []
 
 
 class _Assembly:
     """Puts a bundle together and collects everything that is wrong on the way."""
 
-    def __init__(self, shelf: Shelf, path: Path, tree: Map) -> None:
+    def __init__(self, shelf: Shelf, path: Path, tree: Map, errors: list[UserError]) -> None:
         self.shelf, self.path = shelf, path
-        self.company, self.tree, self.errors = validated(Company, tree)
+        self.company, self.tree, found = validated(Company, tree)
+        self.errors = errors + found
         self.sources: dict[str, Path] = {"company": path}
         self.trees: dict[str, Map] = {"company": self.tree}
         self.spare_trees: dict[str, Map] = {}

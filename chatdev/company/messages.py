@@ -91,7 +91,7 @@ def _worded(model: type[Settings], tree: Map, fault: Any) -> UserError:
         what = _mismatch(context["pattern"], label, found)
     elif kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        what = f"{label} must be {words} {context[key]}, found {found}"
+        what = f"{label} must be {words} {context[key]:g}, found {found}"
     elif kind in ("string_too_short", "too_short"):
         what = f"{label} is empty"
     elif kind in _SHAPES:

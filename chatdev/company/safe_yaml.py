@@ -27,7 +27,7 @@ MAX_DEPTH = 32
 MAX_ALIASES = 100
 MAX_WEIGHT = 50_000  # nodes after all aliases are written out, plus one for every 100 characters of text
 
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MERGE = "\0<<"  # no key of a file can hold NUL
 _TAB_INDENT = re.compile(r" *\t")
 
@@ -114,7 +114,7 @@ def read_yaml(data: bytes | str, source: str) -> Node:
         UserErrors: everything that is wrong with it; a syntax error is reported alone.
     """
     text = _decoded(data, source)
-    wrong = _UNPRINTABLE.search(text)
+    wrong = UNPRINTABLE.search(text)
     if wrong:
         line = text.count("\n", 0, wrong.start()) + 1
         raise _one(f"the character U+{ord(wrong.group()):04X} is not allowed", Mark(source, line))
@@ -220,7 +220,7 @@ class _Builder:
         self.stack.append(_Open(made, event.anchor))
 
     def scalar(self, event: Any, mark: Mark) -> None:
-        wrong = _UNPRINTABLE.search(event.value)  # an escape such as "\0" or "\ud800"
+        wrong = UNPRINTABLE.search(event.value)  # an escape such as "\0" or "\ud800"
         if wrong:
             self.complain(f"the character U+{ord(wrong.group()):04X} is not allowed", mark)
         bare = not event.style

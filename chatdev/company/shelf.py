@@ -46,8 +46,6 @@ class Shelf:
             mine: dict[str, Path] = {}
             for path in yaml_files(folder / FOLDERS[kind]):
                 name = self._name_in(path)
-                if name is None:
-                    continue
                 if name in mine:
                     what = f"two {PLURALS[kind]} are named {quoted(name)} (the other is {shown(mine[name])})"
                     self.errors.append(UserError(what, where=f"{shown(path)}:1"))
@@ -57,13 +55,13 @@ class Shelf:
                 if old is None or not any(old.is_relative_to(over) for over in above):
                     self._paths[kind][name] = path
 
-    def _name_in(self, path: Path) -> str | None:
+    def _name_in(self, path: Path) -> str:
+        """What a file calls itself; a file that cannot be read still stands for its own name."""
         try:
-            tree = self.tree(path)
+            name = self.tree(path).items["name"]
         except UserErrors as found:
             self.errors += found.errors
-            return None
-        name = tree.items["name"]
+            return path.stem
         return (name.value if isinstance(name, Text) else None) or path.stem
 
     def names(self, kind: Kind) -> list[str]:

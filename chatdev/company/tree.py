@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chatdev.company.safe_yaml import Map, Mark, Node, Seq, Text, read_yaml
+from chatdev.company.fields import quoted
+from chatdev.company.safe_yaml import UNPRINTABLE, Map, Mark, Node, Seq, Text, read_yaml
 from chatdev.errors import UserError, UserErrors
 
 Path = tuple[str | int, ...]
@@ -101,7 +102,7 @@ def with_setting(tree: Map, key: str, text: str) -> Map:
     Raises:
         UserErrors: the text is not valid YAML, or the key leads through something that is not a mapping.
     """
-    mark = Mark(f"--set {key}={text}" if len(text) < 60 else f"--set {key}")
+    mark = Mark(f"--set {quoted(f'{key}={text}')[1:-1]}")
     parts = key.split(".")
     if not all(parts):
         raise UserErrors([UserError("the key has an empty part", where=str(mark))])
@@ -122,6 +123,10 @@ def _value(text: str, mark: Mark) -> Node:
     stripped = text.strip()
     if stripped[:1] in ("[", "{", '"', "'"):
         return _placed(read_yaml(stripped, mark.source), mark)
+    wrong = UNPRINTABLE.search(stripped)
+    if wrong:
+        what = f"the character U+{ord(wrong.group()):04X} is not allowed"
+        raise UserErrors([UserError(what, where=str(mark))])
     null = stripped in ("", "~", "null")
     return Text(mark, None if null else stripped)
 
