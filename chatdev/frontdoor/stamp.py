@@ -42,11 +42,22 @@ def python_of(venv: Path) -> Path:
 
 
 def fingerprint(root: Path) -> str:
-    """Hash of everything in the project folder that decides what gets installed."""
+    """Hash of everything in the project folder that decides what gets installed, whatever its line ends."""
     digest = hashlib.sha256(RECIPE)
     for name in SOURCES:
-        digest.update(b"\0" + (root / name).read_bytes())
+        digest.update(b"\0" + _what_is_installed((root / name).read_bytes()))
     return digest.hexdigest()
+
+
+def _what_is_installed(text: bytes) -> bytes:
+    """The text without the sections that only tell linters and test runners how to work."""
+    kept, keep = [], True
+    for line in text.splitlines():
+        if line.startswith(b"["):
+            keep = not line.startswith((b"[tool.", b"[[tool.")) or line.startswith(b"[tool.hatch")
+        if keep:
+            kept.append(line)
+    return b"\n".join(kept)
 
 
 def read(venv: Path) -> dict[str, str] | None:

@@ -64,6 +64,19 @@ def test_a_changed_source_makes_it_stale(project, venv, name):
     assert found.extras == {"dev"}  # an update keeps the development tools
 
 
+def test_only_what_decides_the_installation_counts(project):
+    toml = project / "pyproject.toml"
+    base = '[project]\ndependencies = ["rich"]\n{}[tool.hatch.build]\nx = 1\n'
+    toml.write_text(base.format("[tool.ruff]\nline-length = 1\n"), encoding="utf-8")
+    before = stamp.fingerprint(project)
+    toml.write_text(base.format("[tool.ruff]\nline-length = 2\n[[tool.mypy.overrides]]\na = 1\n"), encoding="utf-8")
+    assert stamp.fingerprint(project) == before
+    toml.write_text(base.format("").replace("x = 1", "x = 2"), encoding="utf-8")
+    assert stamp.fingerprint(project) != before
+    toml.write_text(base.format("").replace("rich", "click"), encoding="utf-8")
+    assert stamp.fingerprint(project) != before
+
+
 def test_an_edit_during_the_set_up_is_seen_next_time(project, venv):
     before = stamp.fingerprint(project)
     (project / "pyproject.toml").write_text("edited meanwhile", encoding="utf-8")
