@@ -15,7 +15,7 @@ from chatdev.chain.crew import Crew
 from chatdev.company import CompanyBundle, Phase
 from chatdev.company.steps import CheckStep, LoopStep, PhaseStep
 from chatdev.errors import UserError
-from chatdev.llm.prices import price_of
+from chatdev.llm.prices import Price, PriceTable
 from chatdev.llm.select import resolve
 
 CHARS_PER_TOKEN = 4
@@ -57,7 +57,7 @@ class Plan:
 
     def money(self, most: bool) -> float | None:
         """US dollars, None when a model's price is not known."""
-        prices = [price_of(name) for name in sorted(set(self.models.values()))]
+        prices = [_price(name) for name in sorted(set(self.models.values()))]
         known = [price for price in prices if price is not None]
         if len(known) < len(prices) or not known:
             return None
@@ -73,6 +73,12 @@ class Plan:
             "tokens": {"least": sum(least), "most": sum(most)},
             "money": {"least": self.money(False), "most": self.money(True)},
         }
+
+
+def _price(name: str) -> Price | None:
+    """The price of a model by its full name; what runs here or is played back costs nothing."""
+    scheme, _, model = name.partition(":")
+    return PriceTable.load().of(model) if scheme == "openai" else Price(0.0, 0.0, 0.0) if "(" not in name else None
 
 
 def plan(bundle: CompanyBundle, task: str) -> Plan:

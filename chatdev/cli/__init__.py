@@ -7,6 +7,7 @@ Exit codes: 0 built and verified · 1 an error the user can fix · 2 usage · 3 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import sys
@@ -44,6 +45,15 @@ class LazyGroup(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name])
         found: click.Command = getattr(module, f"{cmd_name}_command")
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f'Did you mean "{near[0]}"?' if near else f"Commands: {', '.join(COMMANDS)}."
+            raise click.UsageError(f'No such command "{args[0]}". {hint}', ctx)
+        return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0].startswith("-") and args[0] not in ("--help", "-h", "--version"):
