@@ -60,7 +60,7 @@ class Endpoint:
     def waiting(self, seconds: float, reason: str) -> None:
         """Pass a pause on to whoever shows it, without secrets."""
         if self.on_wait is not None:
-            self.on_wait(seconds, self.redact(reason))
+            self.on_wait(seconds, self.redact.line(reason))
 
     def notice(self, text: str) -> None:
         """Pass a remark on to whoever shows it, without secrets."""
@@ -76,7 +76,7 @@ class Endpoint:
         """The one line that a person gets to see. `given_up`: it had been tried again and again."""
         status = f"{problem.status} " if problem.status else ""
         what = f'model "{self.model}": {status}{problem.cause.rstrip(". ")}'
-        return UserError(self.redact(what), where=self.redact(self.url), fix=self._fix(problem, given_up))
+        return UserError(self.redact.line(what), where=self.redact(self.url), fix=self._fix(problem, given_up))
 
     def _fix(self, problem: Problem, given_up: bool) -> str:
         if problem.no_credit:
@@ -192,7 +192,7 @@ def first_listed(client: Any, url: str, redact: Redactor) -> str:
             return names[0]
         problem = Problem("fatal", "the endpoint lists no models")
     what = f"no list of models: {problem.cause}"
-    raise UserError(redact(what), where=redact(url), fix="Name one with OPENAI_MODEL or --model openai:<name>")
+    raise UserError(redact.line(what), where=redact(url), fix="Name one with OPENAI_MODEL or --model openai:<name>")
 
 
 __all__ = ["Endpoint", "EndpointError", "first_listed"]

@@ -139,8 +139,8 @@ def message_of(body: object) -> str:
     return "" if body is None else str(body)
 
 
-def short(body: object, longest: int = 240) -> str:
-    """One line for a person: markup reduced to its title, whitespace joined, cut to a length."""
+def short(body: object, longest: int = 2000) -> str:
+    """One line: markup reduced to its title, whitespace joined, cut to a length far beyond what is shown."""
     text = message_of(body)
     if re.search(r"<(?:!doctype|html|head|body|title)\b", text[:4000], re.IGNORECASE):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)

@@ -46,7 +46,7 @@ def draw(endpoint: Endpoint, model: str, prompt: str, size: str) -> bytes:
 
 def _line(endpoint: Endpoint, problem: Problem) -> str:
     status = f"{problem.status} " if problem.status else ""
-    return endpoint.redact(f"{endpoint.url} makes no pictures: {status}{problem.cause}")
+    return endpoint.redact.line(f"{endpoint.url} makes no pictures: {status}{problem.cause}")
 
 
 def _png(answer: Any) -> bytes:

@@ -27,6 +27,11 @@ class Redactor:
             text = _without_stretches(text, secret)
         return _URL_PASSWORD.sub(MARK, _LOOKS_LIKE_A_KEY.sub(MARK, text))
 
+    def line(self, text: str, longest: int = 280) -> str:
+        """The text without secrets, then cut to a length: a key that is cut first would not be recognised."""
+        text = self(text)
+        return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
     def __repr__(self) -> str:
         return f"Redactor({len(self._secrets)} secrets)"
 

@@ -99,18 +99,18 @@ def test_a_web_page_with_status_200_points_at_the_address(server, ask):
     assert len(server.calls) == 1
 
 
-@pytest.mark.parametrize("form", ["seconds", "date"])
-def test_retry_after_is_honoured(server, ask, waits, form):
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
-    server.next(busy("0.3" if form == "seconds" else email.utils.format_datetime(soon, usegmt=True)))
+def test_retry_after_is_honoured(server, ask, waits):
+    server.next(busy("0.3"))
     ask(server)
-    (seconds, reason) = waits.seen[0]
-    assert seconds == 0.3 if form == "seconds" else 0.3 < seconds <= 2
+    ((seconds, reason),) = waits.seen
+    assert seconds == 0.3
     assert "Rate limit" in reason
 
 
-def test_a_wait_beyond_all_patience_is_not_waited_for(server, ask, waits):
-    server.usual = busy(86_400)
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_wait_beyond_all_patience_is_not_waited_for(server, ask, waits, form):
+    tomorrow = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    server.usual = busy(86_400 if form == "seconds" else email.utils.format_datetime(tomorrow, usegmt=True))
     assert "resume" in told(lambda: ask(server))
     assert len(server.calls) == 1
     assert waits.seen == []
@@ -136,7 +136,7 @@ def test_waits_grow_and_end(server, ask, waits):
 
 def test_silence_is_given_up_and_asked_again(server, ask, waits):
     server.next(silence(10))
-    _, stream = ask(server, read_timeout=0.2)
+    _, stream = ask(server, read_timeout=0.5)
     assert stream.reply.finish == "stop"
     assert "timed out" in waits.seen[0][1]
 
@@ -167,6 +167,12 @@ def test_the_key_is_redacted_even_when_the_endpoint_echoes_it(server, ask):
     assert KEY[3:17] not in text
     server.usual = failing(500, f"upstream said Bearer {KEY}")
     told(lambda: ask(server))
+
+
+@pytest.mark.parametrize("before", range(225, 275, 7))
+def test_a_long_error_is_not_cut_in_the_middle_of_the_key(server, ask, before):
+    server.usual = failing(400, "x" * before + KEY + " and more")
+    assert KEY[:4] not in told(lambda: ask(server))
 
 
 def test_waits_and_notices_are_redacted(server, connect, waits):

@@ -19,6 +19,7 @@ def folder(tmp_path_factory):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+    torch.set_num_threads(1)  # two threads on weights this small only wait for each other
     path = tmp_path_factory.mktemp("tiny")
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {"<s>": 0, "</s>": 1} | {letter: i + 2 for i, letter in enumerate(letters)}
@@ -89,9 +90,9 @@ def test_only_what_is_new_is_read(model):
 
 def test_a_full_context_drops_the_oldest_and_goes_on(model):
     stream = model.open("You are a programmer.")
-    marks = [(stream.hear(f"Message {i} " + "x" * 60), ask(stream, "Go on", tokens=20))[0] for i in range(15)]
+    marks = [(stream.hear(f"Message {i} " + "x" * 60), ask(stream, "Go on", tokens=20))[0] for i in range(8)]
     assert stream.window.held <= 400
-    assert stream.window.total > 1000
+    assert stream.window.total > 500
     assert not stream.holds(marks[0])
     assert stream.holds(marks[-1])
     expected = (stream.hear("last"), from_scratch(model, stream, 20))[1]
