@@ -83,7 +83,7 @@ def parse_reply(text: str, *, default_path: str | None = None, limits: BlockLimi
 
 
 class _Reader:
-    """One pass over the lines. `self.at` is the next line to look at, `self.free` the first line after the last block."""
+    """One pass over the lines: `at` is the next line to look at, `free` the first one after the last block."""
 
     def __init__(self, text: str, default_path: str | None, limits: BlockLimits) -> None:
         self.limits, self.default_path = limits, default_path

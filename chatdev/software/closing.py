@@ -26,8 +26,12 @@ from chatdev.software.syntax import can_prove, syntax_problem
 
 _CANDIDATES = 24
 """Closing lines tried by parsing before the first is taken."""
-_CHARS_TRIED = 3_000_000
-"""Characters parsed for one block while looking for its end."""
+_TRIES = 1_000
+"""Closing lines tried by parsing in a whole reply; then every first one is taken."""
+_CHARS_TRIED = 12_000_000
+"""Characters parsed in a whole reply while looking for the ends of blocks."""
+_FENCES_INSIDE = 400
+"""Fence lines looked at inside one block."""
 _TAG_LINE = 1000
 
 _TAG = re.compile(r"^\s*<(file|delete)(?=[\s/>])([^<>]*?)(/?)>(.*)$", re.IGNORECASE)
@@ -113,6 +117,7 @@ class Marks:
                 self.tags[at] = tag
             elif ("```" in line or "~~~" in line) and (fence := read_fence(line)):
                 self.fences[at] = fence
+        self.tries, self.chars = _TRIES, _CHARS_TRIED
         self._tag_lines, self._fence_lines = list(self.tags), list(self.fences)
 
     def tags_from(self, start: int) -> Iterator[tuple[int, Tag]]:
@@ -144,7 +149,7 @@ def end_of_tag(marks: Marks, start: int, path: str) -> End:
     if not closings:
         return _unclosed(marks, start, nested)
     if can_prove(path):
-        proved = _first_that_parses(marks.lines, start, closings, path)
+        proved = _first_that_parses(marks, start, closings, path)
         if proved is not None:
             return End(proved, proved + 1)
     if nested is None or nested > closings[0]:
@@ -161,14 +166,13 @@ def _unclosed(marks: Marks, start: int, nested: int | None) -> End:
     return End(stop, stop, why)
 
 
-def _first_that_parses(lines: list[str], start: int, closings: list[int], path: str, indent: int = 0) -> int | None:
-    spent = 0
+def _first_that_parses(marks: Marks, start: int, closings: list[int], path: str, indent: int = 0) -> int | None:
     for at in closings[:_CANDIDATES]:
-        body = dedented(lines[start:at], indent)
+        body = dedented(marks.lines[start:at], indent)
         inner = unwrapped(body, path) if indent == 0 else None
         text = "".join(f"{line}\n" for line in (body if inner is None else inner))
-        spent += len(text)
-        if spent > _CHARS_TRIED:
+        marks.tries, marks.chars = marks.tries - 1, marks.chars - len(text)
+        if marks.tries < 0 or marks.chars < 0:
             return None
         if syntax_problem(path, text) is None:
             return at
@@ -185,10 +189,14 @@ def end_of_fence(
         names_a_file: tells whether the fence that opens at a line has a file name of its own.
     """
     lines, count = marks.lines, len(marks.lines)
-    inside = [(at, mark) for at, mark in marks.fences_from(here + 1) if mark.marker[0] == fence.marker[0]]
+    inside = [
+        (at, mark)
+        for at, mark in islice(marks.fences_from(here + 1), _FENCES_INSIDE)
+        if mark.marker[0] == fence.marker[0]
+    ]
     if name is not None and can_prove(name):
         closings = [at for at, mark in inside if mark.closes(fence)]
-        proved = _first_that_parses(lines, here + 1, closings, name, fence.indent)
+        proved = _first_that_parses(marks, here + 1, closings, name, fence.indent)
         if proved is not None:
             return End(proved, proved + 1)
     tagged = next((at for at, tag in marks.tags_from(here + 1) if tag.kind == "file" and tag.path), count)

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _BY_DESCRIPTOR = hasattr(os, "O_NOFOLLOW") and os.open in os.supports_dir_fd and os.replace in os.supports_dir_fd
-_TEMPORARY = ".chatdev-new-"
+TEMPORARY = ".chatdev-new-"
+"""How the name of a file begins that is being written."""
 
 
 class UnsafePath(OSError):
@@ -33,7 +34,7 @@ def write_file(root: Path, path: PurePosixPath, data: bytes) -> None:
         mode = _mode_at(parent, path.name)
         if mode is not None and not stat.S_ISREG(mode):
             raise UnsafePath(f"{path}: not a plain file")
-        new = f"{_TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
+        new = f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
         handle = os.open(_at(parent, new), _flags(os.O_WRONLY | os.O_CREAT | os.O_EXCL), 0o666, dir_fd=_fd(parent))
         try:
             with os.fdopen(handle, "wb") as out:

@@ -28,6 +28,7 @@ _EXCLUDE = "# The run's own folder and what tools generate.\n" + "".join(
 ) + "*.pyc\n.chatdev-new-*\n"  # fmt: skip
 _REVISION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._/-]{0,200}([~^][0-9]*)*$")
 _FORMAT = "%H%n%P%n%at%n%an%n%ae%n%s%n%(trailers:only=true,unfold=true)"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -51,7 +52,7 @@ class Commit:
     """The first line."""
     author: str = ""
     email: str = ""
-    date: datetime = datetime.fromtimestamp(0, tz=timezone.utc)
+    date: datetime = _EPOCH
     trailers: dict[str, str] = field(default_factory=dict)
     files: list[FileChange] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -101,8 +102,9 @@ class History:
             *("commit", "-q", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
             stdin=_message(message, trailers or {}),
             variables={
-                **{"GIT_AUTHOR_NAME": name, "GIT_AUTHOR_EMAIL": email, "GIT_AUTHOR_DATE": when},
-                **{"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email, "GIT_COMMITTER_DATE": when},
+                f"GIT_{role}_{key}": value
+                for role in ("AUTHOR", "COMMITTER")
+                for key, value in (("NAME", name), ("EMAIL", email), ("DATE", when))
             },
             ok=(0, 1),
         )
@@ -287,8 +289,7 @@ def _one_line(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    kept = "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in text)
-    return kept
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in text)
 
 
 def _identity(text: str, otherwise: str) -> str:
@@ -329,7 +330,7 @@ def _unwanted(root: Path) -> list[str]:
             path = f"{prefix}{entry.name}"
             if entry.is_symlink():
                 found.append(path)
-            elif entry.is_dir(follow_symlinks=False) and not (entry.name in skipped):
+            elif entry.is_dir(follow_symlinks=False) and entry.name not in skipped:
                 if os.path.lexists(Path(folder, entry.name, ".git")):
                     found.append(path)
                 else:

@@ -2,8 +2,8 @@
 
 The source belongs to a stranger as far as git is concerned: no git command ever runs in it and none of its
 configuration is read. Its commits are taken by reading its object files (git's alternate object store, then a repack
-into ours), its branch by reading two small files. The working tree is copied file by file: sub-folders included, changes
-that were never committed included, symbolic links, special files and ignored files left out.
+into ours), its branch by reading two small files. The working tree is copied file by file: sub-folders and changes
+that were never committed included; symbolic links, special files and ignored files left out.
 """
 
 from __future__ import annotations
@@ -46,16 +46,13 @@ def import_into(history: History, source: Path, date: datetime) -> int:
         raise UserError("there is no such folder to start from", where=str(source))
     source = Path(os.path.realpath(source))
     target = Path(os.path.realpath(history.root))
-    if target == source or source in target.parents and _is_listed(source, target):
+    if target == source or (source in target.parents and _is_listed(source, target)):
         raise UserError("the product would lie inside the folder it starts from", where=str(source), fix="Give --out.")
     history.init()
     folder = _git_folder(source)
     if folder is not None:
         _take_history(history, source, folder)
-    if folder is not None and folder == source:
-        files = _checked_out(history)
-    else:
-        files = _copy(history, source)
+    files = _checked_out(history) if folder == source else _copy(history, source)
     history.commit(f"Start from {source.name}", "ChatDev", "chatdev@chatdev.invalid", {"Phase": "import"}, date)
     return files
 
@@ -148,7 +145,7 @@ def _copy(history: History, source: Path) -> int:
     total = sum((source / path).lstat().st_size for path in wanted)
     if len(wanted) > MOST_FILES or total > MOST_BYTES:
         raise UserError(
-            f"it holds {len(wanted)} files and {total} bytes; at most {MOST_FILES} files and {MOST_BYTES} bytes are taken",
+            f"it holds {len(wanted)} files, {total} bytes; at most {MOST_FILES} files, {MOST_BYTES} bytes are taken",
             where=str(source),
             fix="Name a smaller folder, or let .gitignore name what is not source.",
         )

@@ -10,46 +10,47 @@ from __future__ import annotations
 
 import re
 
-EXTENSIONS = frozenset(
-    """
-    py pyw pyi pyx ipynb js mjs cjs jsx ts tsx vue svelte html htm xhtml css scss sass less json jsonc json5 yaml yml toml
-    ini cfg conf env properties xml svg xsd md markdown rst txt text csv tsv sql sh bash zsh fish ps1 bat cmd c h cc cpp
-    cxx hpp hh m mm java kt kts scala groovy gradle go mod sum rs rb php pl pm lua r jl swift dart ex exs erl hs elm clj
-    cs fs vb csproj sln asm s v sv vhd tf hcl proto graphql gql j2 jinja tmpl tpl ejs hbs pug lock in log diff patch
-    service desktop qml ui qrc po pot tex bib glsl vert frag shader gd tscn cmake mk nix bzl ino wgsl webmanifest
-    """.split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+EXTENSIONS = _words(
+    "py pyw pyi pyx ipynb js mjs cjs jsx ts tsx vue svelte html htm xhtml css scss sass less json jsonc "
+    "json5 yaml yml toml ini cfg conf env properties xml svg xsd md markdown rst txt text csv tsv sql sh "
+    "bash zsh fish ps1 bat cmd c h cc cpp cxx hpp hh m mm java kt kts scala groovy gradle go mod sum rs "
+    "rb php pl pm lua r jl swift dart ex exs erl hs elm clj cs fs vb csproj sln asm s v sv vhd tf hcl "
+    "proto graphql gql j2 jinja tmpl tpl ejs hbs pug lock in log diff patch service desktop qml ui qrc po "
+    "pot tex bib glsl vert frag shader gd tscn cmake mk nix bzl ino wgsl webmanifest"
 )
-BARE_NAMES = frozenset(
-    """
-    dockerfile containerfile makefile gnumakefile license licence copying notice authors contributors changelog readme
-    procfile jenkinsfile vagrantfile gemfile rakefile pipfile brewfile justfile caddyfile version codeowners manifest
-    .gitignore .gitattributes .dockerignore .editorconfig .env .flake8 .pylintrc .coveragerc .npmrc .nvmrc .babelrc
-    .eslintrc .prettierrc .python-version .pre-commit-config .eslintignore .prettierignore .htaccess .bashrc
-    """.split()
+BARE_NAMES = _words(
+    "dockerfile containerfile makefile gnumakefile license licence copying notice authors contributors "
+    "changelog readme procfile jenkinsfile vagrantfile gemfile rakefile pipfile brewfile justfile "
+    "caddyfile version codeowners manifest .gitignore .gitattributes .dockerignore .editorconfig .env "
+    ".flake8 .pylintrc .coveragerc .npmrc .nvmrc .babelrc .eslintrc .prettierrc .python-version .pre- "
+    "commit-config .eslintignore .prettierignore .htaccess .bashrc"
 )
-PROSE_LANGUAGES = frozenset(
-    """
-    bash sh shell zsh fish console terminal shell-session shellsession sh-session powershell ps pwsh cmd bat batch dos
-    text txt plaintext plain output log tree diff patch mermaid none ansi stdout stderr
-    """.split()
+PROSE_LANGUAGES = _words(
+    "bash sh shell zsh fish console terminal shell-session shellsession sh-session powershell ps pwsh cmd "
+    "bat batch dos text txt plaintext plain output log tree diff patch mermaid none ansi stdout stderr"
 )
 """Languages of blocks that usually show something rather than being a file."""
 
 _FITTING = {
     "bash": {"sh", "bash"}, "sh": {"sh", "bash"}, "shell": {"sh", "bash", "zsh"}, "zsh": {"zsh", "sh"},
-    "fish": {"fish"}, "powershell": {"ps1"}, "pwsh": {"ps1"}, "ps": {"ps1"}, "cmd": {"bat", "cmd"}, "bat": {"bat", "cmd"},
-    "batch": {"bat", "cmd"}, "dos": {"bat", "cmd"}, "diff": {"diff", "patch"}, "patch": {"diff", "patch"},
+    "fish": {"fish"}, "powershell": {"ps1"}, "pwsh": {"ps1"}, "ps": {"ps1"}, "cmd": {"bat", "cmd"},
+    "bat": {"bat", "cmd"}, "batch": {"bat", "cmd"}, "dos": {"bat", "cmd"}, "diff": {"diff", "patch"},
+    "patch": {"diff", "patch"},
     "mermaid": {"mmd"}, "log": {"log"},
 }  # fmt: skip
-_NOT_NAMES = frozenset(
-    "node.js vue.js next.js nuxt.js react.js three.js express.js d3.js p5.js chart.js socket.io asp.net".split()
+_NOT_NAMES = _words(
+    "node.js vue.js next.js nuxt.js react.js three.js express.js d3.js p5.js chart.js socket.io asp.net"
 )
-_FILLER = frozenset(
-    """
-    here is are s here's this below the a an complete full entire whole updated revised corrected final new improved
-    modified code content contents file source script module for of in to into as named called create created save saved
-    put write now following follows with and it main first second next then finally
-    """.split()
+_FILLER = _words(
+    "here is are s here's this below the a an complete full entire whole updated revised corrected final "
+    "new improved modified code content contents file source script module for of in to into as named "
+    "called create created save saved put write now following follows with and it main first second next "
+    "then finally"
 )
 _LABEL = re.compile(
     r"^(?:\*\*|__|\*)?(?:file\s*name|file\s*path|file|path)(?:\s+\d{1,3})?(?:\*\*|__|\*)?\s*[:=]\s*(?:\*\*|__|\*)?\s*(.+)$",
@@ -125,6 +126,7 @@ def _name_in_sentence(line: str) -> str | None:
 
     So every other word of the line has to be one of the few that introduce a file.
     """
+    line = re.split(r"(?<=[.!?])\s+", line)[-1]
     if not line.endswith(":"):
         return None
     quoted = [a or b for a, b in _QUOTED.findall(line)]

@@ -2,9 +2,9 @@
 
 A to-do application may say "todo" on every line. In Python a placeholder is a function whose body does nothing: only
 a docstring with `pass`, `...` or `raise NotImplementedError`. Where doing nothing is the meaning, it is none:
-abstract and overloaded functions, classes that are protocols or abstract, methods that a subclass overrides, blocks
-for type checkers, fall-backs for a missing import, empty command groups, `.pyi` files. In any language a *comment* that says
-TODO or FIXME together with "implement" (or with nothing) is one as well.
+abstract and overloaded functions, classes that are protocols or abstract, methods that a subclass overrides,
+blocks for type checkers, fall-backs for a missing import, empty command groups, `.pyi` files. In any language a
+*comment* that says TODO or FIXME together with "implement" (or with nothing) is one as well.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ _COMMENT_MARKS = {
     ".css": ("/*", "*"),
 }  # fmt: skip
 _UNFINISHED = re.compile(
-    r"\b(TODO|FIXME)\b[\s:(\-–—]*($|.*\b(implement|fill in|complete|finish|add (the )?(logic|code|implementation)|your code)\b)"
+    r"\b(TODO|FIXME)\b[\s:(\-–—]*"
+    r"($|.*\b(implement|fill in|complete|finish|add (the )?(logic|code|implementation)|your code)\b)"
     r"|^\W*((your|add your|insert your) (code|logic|implementation) (goes )?here|not (yet )?implemented( yet)?)\W*$",
     re.IGNORECASE,
 )

@@ -1,14 +1,14 @@
 """Running git in a folder that strangers may have written to.
 
-Plain `git` through `subprocess` rather than GitPython, by measurement (git 2.39, 100-line file, mean of 12 commits): add, commit
-and show take 9.5 ms in three processes, GitPython's in-process index takes 9.9 ms and starts processes as well, after
-60 to 190 ms of import; it does not honour `.gitignore` when adding, and it runs hooks and the repository's
-configuration unless told otherwise at each call. With a list of arguments and a closed environment, all of that is in one place: here.
+Plain `git` through `subprocess` rather than GitPython, by measurement (git 2.39, a file of 100 lines, mean of 12
+commits): add, commit and show take 9.5 ms in three processes; GitPython's in-process index takes 9.9 ms, starts
+processes as well, and comes after 60 to 190 ms of import. It also adds without regard to `.gitignore`, runs hooks,
+and obeys the repository's configuration unless told otherwise at each call. Here all of that is in one place.
 
-What is shut off, for every call: hooks, fsmonitor, system and user configuration, inherited `GIT_*` variables, prompts,
+Shut off for every call: hooks, fsmonitor, system and user configuration, inherited `GIT_*` variables, prompts,
 signing, automatic maintenance, external diff and text conversion, line-ending conversion, every transport. The
-repository's own configuration is read by us first: only settings from a list of harmless ones stay, because a filter, a driver
-or `core.worktree` is a program or a path of a stranger's choice. Attributes are overruled by `info/attributes`.
+repository's own configuration is read by us first, and only settings from a list of harmless ones stay: a filter, a
+driver or `core.worktree` is a program or a path of a stranger's choice. Attributes are overruled by `info/attributes`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The files of the software: listed, read, planned and written; never a byte outside the folder.
 
 `plan` judges what a reply asks for without touching the disk, `apply` writes it. Each file is written atomically and
-flushed to the disk; the set of them is made one step by the commit that follows (`history`), and a crash between the two
-is mended by writing the same plan again. Symbolic links, special files, git's own folder, the run's folder and
+flushed to the disk; the set of them is made one step by the commit that follows (`history`), and a crash between
+the two is mended by writing the same plan again. Symbolic links, special files, git's own folder, the run's folder and
 what tools generate are never listed, read or written. Files that the software's own `.gitignore` names are not listed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from chatdev.software.blocks import FileBlock, ReplyBlocks
-from chatdev.software.disk import UnsafePath, delete_file, obstacle, read_file, write_file
+from chatdev.software.disk import TEMPORARY, UnsafePath, delete_file, obstacle, read_file, write_file
 from chatdev.software.paths import GENERATED_FOLDERS, PRIVATE_FOLDERS, BadPath, collides, safe_path
 from chatdev.software.problems import Problem
 from chatdev.software.syntax import syntax_problem
@@ -174,9 +174,13 @@ class Workspace:
 
     def _cleared(self, path: str, gone: set[str]) -> bool:
         """A file in the way (`src` where `src/` is needed, or the other way round) that the same reply deletes."""
-        parents = {str(parent) for parent in PurePosixPath(path).parents}
-        below = [each for each in self._paths() if each.startswith(f"{path}/")]
-        return bool(parents & gone) or bool(below and set(below) <= gone)
+        if any(str(parent) in gone for parent in PurePosixPath(path).parents):
+            return True
+        place = self.root / path
+        if place.is_symlink() or not place.is_dir():
+            return False
+        below = [Path(here, name) for here, _, names in os.walk(place) for name in names]
+        return bool(below) and all(each.relative_to(self.root).as_posix() in gone for each in below)
 
     def _current(self, path: str) -> bytes | None:
         try:
@@ -242,9 +246,13 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
         if entry.is_dir(follow_symlinks=False):
             if name.lower() not in GENERATED_FOLDERS and name.lower() not in PRIVATE_FOLDERS:
                 yield from _walk(folder / name, f"{prefix}{name}/")
-        elif entry.is_file(follow_symlinks=False) and not name.endswith((".pyc", ".pyo")):
-            if not (name == ".git" or name.startswith(".chatdev-new-")):
-                yield f"{prefix}{name}"
+        elif entry.is_file(follow_symlinks=False) and not _is_debris(name):
+            yield f"{prefix}{name}"
+
+
+def _is_debris(name: str) -> bool:
+    """A pointer of git's, compiled code, or a file that a killed run was about to put in place."""
+    return name == ".git" or name.endswith((".pyc", ".pyo")) or name.startswith(TEMPORARY)
 
 
 def _decoded(data: bytes) -> str | None:
