@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from chatdev.errors import UserError
@@ -18,6 +18,7 @@ from chatdev.sandbox import owner, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import WORK, Job, Run
+from chatdev.sandbox.line import DockerLine, Line
 
 LABEL = "chatdev.run"
 PYTHON = "python3"
@@ -96,16 +97,42 @@ class DockerEngine:
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()
         reader = wire.Reader(job, secret, on_run)
-        container = self._create(job)
-        try:
-            line = _Line(self.client, container.id)
-            container.start()
-            failure = self._converse(line, job, secret, reader)
+        with self.box(job) as (line, container):
+            failure = wire.converse(line, self.opening(job, secret), reader, wire.deadline(job))
             if reader.done:
                 return reader.finish("")
             return reader.finish(*self._why(container, failure))
+
+    @contextlib.contextmanager
+    def box(self, job: Job) -> Iterator[tuple[Line, Any]]:
+        """A started container and the line to it; removed at the end, whatever happens."""
+        from docker.errors import APIError
+
+        try:
+            container = self.client.containers.create(**self.settings(job))
+        except APIError as error:
+            raise UserError(f"the container cannot be made: {_short(error)}", where=self.image) from error
+        try:
+            line = DockerLine(self.client, container.id)
+            try:
+                container.start()
+                yield line, container
+            finally:
+                line.close()
         finally:
             self._remove(container)
+
+    @contextlib.contextmanager
+    def session(self, job: Job, secret: str) -> Iterator[tuple[Line, Iterator[bytes]]]:
+        with self.box(job) as (line, _):
+            yield line, self.opening(job, secret)
+
+    def opening(self, job: Job, secret: str) -> Iterator[bytes]:
+        """What is written to a new box."""
+        return wire.opening(
+            job, secret, work=WORK, env=ENV, keep=self.config.output_bytes, disk=self.config.disk_bytes,
+            own_namespace=True,
+        )  # fmt: skip
 
     def sweep(self) -> list[str]:
         removed = []
@@ -116,11 +143,6 @@ class DockerEngine:
                 self._remove(container)
                 removed.append(container.name)
         return removed
-
-    def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
-        from chatdev.sandbox.attach import attach
-
-        return attach(self, job, ports)
 
     def settings(self, job: Job) -> dict[str, Any]:
         """Arguments of `docker create`: the walls of the box."""
@@ -165,38 +187,6 @@ class DockerEngine:
             },
         }
 
-    def _create(self, job: Job) -> Any:
-        from docker.errors import APIError
-
-        try:
-            return self.client.containers.create(**self.settings(job))
-        except APIError as error:
-            raise UserError(f"the container cannot be made: {_short(error)}", where=self.image) from error
-
-    def _converse(self, line: _Line, job: Job, secret: str, reader: wire.Reader) -> str:
-        """Send everything in, read until the box is done. Returns what went wrong on the way, or ""."""
-        until = time.monotonic() + wire.deadline(job) + wire.START_MARGIN
-        try:
-            for piece in wire.opening(
-                job, secret, work=WORK, env=ENV, keep=self.config.output_bytes, disk=self.config.disk_bytes,
-                own_namespace=True,
-            ):  # fmt: skip
-                line.send(piece, until)
-            while not reader.done:
-                data = line.receive(until)
-                if not data:
-                    return ""
-                reader.feed(data)
-                if reader.flooded:
-                    return "flood"
-        except TimeoutError:
-            return "time"
-        except OSError as error:
-            return str(error)
-        finally:
-            line.close()
-        return ""
-
     def _why(self, container: Any, failure: str) -> tuple[str, str | None]:
         """Why a box ended before its steps did: (reason, limit)."""
         from docker.errors import APIError, NotFound
@@ -228,54 +218,6 @@ class DockerEngine:
         except APIError as error:
             if error.status_code != 409:  # 409: somebody is removing it already
                 raise
-
-
-class _Line:
-    """The attached standard streams of one container, not yet or just started."""
-
-    def __init__(self, client: Any, container: str) -> None:
-        wrapped = client.api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        # The SDK gives a SocketIO around the raw socket (or a wrapper of its own for TLS, SSH and Windows pipes).
-        self.keep = wrapped
-        self.socket = getattr(wrapped, "_sock", wrapped)
-        self.buffer = bytearray()
-
-    def send(self, data: bytes, until: float) -> None:
-        self._limit(until)
-        self.socket.sendall(data)
-
-    def receive(self, until: float) -> bytes:
-        """The next bytes of standard output; b"" at the end. Standard error of the box's own process is dropped."""
-        while True:
-            while len(self.buffer) < 8:
-                if not self._more(until):
-                    return b""
-            kind, size = self.buffer[0], int.from_bytes(self.buffer[4:8], "big")
-            while len(self.buffer) < 8 + size:
-                if not self._more(until):
-                    return b""
-            data = bytes(self.buffer[8 : 8 + size])
-            del self.buffer[: 8 + size]
-            if kind == 1 and data:
-                return data
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.keep.close()
-        with contextlib.suppress(OSError):
-            self.socket.close()
-
-    def _more(self, until: float) -> bool:
-        self._limit(until)
-        data = self.socket.recv(65536)
-        self.buffer += data
-        return bool(data)
-
-    def _limit(self, until: float) -> None:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.socket.settimeout(left)
 
 
 def _short(error: BaseException) -> str:

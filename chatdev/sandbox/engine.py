@@ -6,7 +6,8 @@ program did; it raises `UserError` when the engine itself is not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from chatdev.errors import UserError
 from chatdev.sandbox.bundle import pack
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.job import Job, Run, Step
+from chatdev.sandbox.line import Line
 
 OnRun = Callable[[Run], None]
 
@@ -30,8 +32,8 @@ class Engine(Protocol):
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         """Run a job to its end; `on_run` hears of every step as it is done. One `Run` per step, in order."""
 
-    def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
-        """Run the first step for the person at this terminal; returns its exit status."""
+    def session(self, job: Job, secret: str) -> AbstractContextManager[tuple[Line, Iterator[bytes]]]:
+        """A started box, its line, and what is to be written to it first; `attach.start` uses it for a person."""
 
     def missing_limits(self) -> list[str]:
         """Limits of the configuration that this engine cannot hold here, one plain sentence each."""

@@ -88,6 +88,8 @@ class Job:
     """Name of a volume with installed dependencies, seen read-only."""
     display: bool = False
     """Give every step an X display."""
+    serve: bool = False
+    """Run the first step for a person, with its terminal and its ports relayed."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import shutil
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from chatdev.sandbox import owner, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import Job, Run
+from chatdev.sandbox.line import Line, PipeLine
 
 PREFIX = "chatdev-box-"
 
@@ -50,6 +48,13 @@ class PipeEngine:
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()
         reader = wire.Reader(job, secret, on_run)
+        with self.box(job) as (line, launch):
+            failure = wire.converse(line, self.opening(job, secret, launch), reader, wire.deadline(job))
+            return reader.finish(*self._why(line, failure)) if not reader.done else reader.finish("")
+
+    @contextlib.contextmanager
+    def box(self, job: Job) -> Iterator[tuple[PipeLine, Launch]]:
+        """A started child and the line to it; ended, and its folder removed, whatever happens."""
         space = Path(tempfile.mkdtemp(prefix=PREFIX))
         (space / "owner").write_text(owner.mark(), encoding="ascii")
         try:
@@ -58,13 +63,27 @@ class PipeEngine:
                 launch.command, env=dict(launch.env), cwd=space, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
+            line = PipeLine(process)
             try:
-                why = self._converse(process, launch, job, secret, reader)
+                yield line, launch
             finally:
-                self._end(process)
-            return reader.finish(*why)
+                line.close()
+                _end(process)
         finally:
             shutil.rmtree(space, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def session(self, job: Job, secret: str) -> Iterator[tuple[Line, Iterator[bytes]]]:
+        with self.box(job) as (line, launch):
+            yield line, self.opening(job, secret, launch)
+
+    def opening(self, job: Job, secret: str, launch: Launch) -> Iterator[bytes]:
+        """What is written to a new box."""
+        return wire.opening(
+            job, secret, work=launch.work, env=launch.product_env, keep=self.config.output_bytes,
+            disk=self.config.disk_bytes if launch.own_namespace else 0, own_namespace=launch.own_namespace,
+            rlimits=launch.rlimits,
+        )  # fmt: skip
 
     def sweep(self) -> list[str]:
         removed = []
@@ -78,79 +97,24 @@ class PipeEngine:
                 removed.append(space.name)
         return removed
 
-    def attach(self, job: Job, ports: Sequence[int] = ()) -> int:
-        from chatdev.sandbox.attach import attach
-
-        return attach(self, job, ports)
-
-    def _converse(
-        self, process: subprocess.Popen[bytes], launch: Launch, job: Job, secret: str, reader: wire.Reader
-    ) -> tuple[str, str | None]:
-        """Returns why steps are missing: (reason, limit)."""
-        pieces: queue.Queue[bytes] = queue.Queue(maxsize=64)
-        threading.Thread(target=_drain, args=(process, pieces), daemon=True).start()
-        complaint: list[bytes] = []
-        threading.Thread(target=_listen, args=(process, complaint), daemon=True).start()
-        until = time.monotonic() + wire.deadline(job) + wire.START_MARGIN
-        stdin = process.stdin
-        assert stdin is not None
-        try:
-            for piece in wire.opening(
-                job, secret, work=launch.work, env=launch.product_env, keep=self.config.output_bytes,
-                disk=self.config.disk_bytes if launch.own_namespace else 0, own_namespace=launch.own_namespace,
-                rlimits=launch.rlimits,
-            ):  # fmt: skip
-                stdin.write(piece)
-            stdin.flush()
-        except OSError:
-            pass  # it died while being fed; what it said tells why
-        while not reader.done:
-            left = until - time.monotonic()
-            if left <= 0:
-                return "the box did not end in time", "time"
-            try:
-                data = pieces.get(timeout=left)
-            except queue.Empty:
-                continue
-            if not data:
-                said = b"".join(complaint).decode("utf-8", "replace").strip().splitlines()
-                return f"the box died ({said[-1] if said else f'exit {process.wait()}'})", None
-            reader.feed(data)
-            if reader.flooded:
-                return "something in the box wrote to the engine's own line without end", "output"
-        return "", None
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        for stream in (process.stdin,):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        try:
-            process.wait(timeout=5)  # a closed input makes the supervisor end everything
-        except subprocess.TimeoutExpired:
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(OSError):
-                    os.killpg(process.pid, 9)
-            process.kill()
-            process.wait()
+    def _why(self, line: PipeLine, failure: str) -> tuple[str, str | None]:
+        """Why a box ended before its steps did: (reason, limit)."""
+        if failure == "time":
+            return "the box did not end in time", "time"
+        if failure == "flood":
+            return "something in the box wrote to the engine's own line without end", "output"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            line.process.wait(timeout=2)
+        return f"the box died ({failure or line.said() or f'exit {line.process.returncode}'})", None
 
 
-def _drain(process: subprocess.Popen[bytes], pieces: queue.Queue[bytes]) -> None:
-    assert process.stdout is not None
-    handle = process.stdout.fileno()
-    while True:
-        try:
-            data = os.read(handle, 65536)
-        except (OSError, ValueError):
-            data = b""
-        pieces.put(data)
-        if not data:
-            return
-
-
-def _listen(process: subprocess.Popen[bytes], said: list[bytes]) -> None:
-    assert process.stderr is not None
-    with contextlib.suppress(OSError, ValueError):
-        while data := process.stderr.read1(4096):  # type: ignore[attr-defined]
-            said.append(data)
-            del said[:-16]
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """A closed input makes the supervisor end everything; what does not go is killed."""
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, 9)
+        process.kill()
+        process.wait()

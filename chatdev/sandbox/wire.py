@@ -10,12 +10,14 @@ import base64
 import json
 import re
 import secrets
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chatdev.sandbox.job import Job, Run, Step
+from chatdev.sandbox.line import Line
 
 BOOTSTRAP = """\
 import sys, json, types
@@ -29,8 +31,10 @@ sys.modules["chatdev.sandbox.guest.main"].boot(plan)
 """
 """What `python3 -I -c` runs in a box: it reads the guest's modules from standard input and calls `boot`."""
 
-MODULES = ("frames", "procs", "screen", "steps", "watch", "main")
+MODULES = ("frames", "procs", "screen", "serve", "steps", "watch", "main")
 MAX_FRAME = 64 * 1024**2
+SERVE_SECONDS = 7 * 86_400.0
+"""Longest time a product runs for a person."""
 START_MARGIN = 30.0
 """Seconds allowed for starting a box and unpacking, on top of its steps' own times."""
 
@@ -52,6 +56,7 @@ def opening(
         "rlimits": dict(rlimits or {}),
         "deadline": deadline(job),
         "display": job.display,
+        "serve": job.serve,
         "archives": [[name, len(bundle.tar)] for name, bundle in archives.items()],
         "steps": [_step(step) for step in job.steps],
     }
@@ -63,7 +68,7 @@ def opening(
 
 def deadline(job: Job) -> float:
     """Seconds after which a box ends itself, whatever happens; the engine waits `START_MARGIN` longer."""
-    return sum(step.seconds + 10 for step in job.steps) + START_MARGIN
+    return SERVE_SECONDS if job.serve else sum(step.seconds + 10 for step in job.steps) + START_MARGIN
 
 
 def new_secret() -> str:
@@ -177,3 +182,28 @@ class Reader:
             if self.on_run:
                 self.on_run(run)
         return self.runs
+
+
+def converse(line: Line, opening: Iterator[bytes], reader: Reader, seconds: float) -> str:
+    """Send everything in, read until the box is done. Returns what went wrong on the way: time, flood, words, or ""."""
+    until = time.monotonic() + seconds + START_MARGIN
+    try:
+        for piece in opening:
+            line.send(piece, until)
+    except TimeoutError:
+        return "time"
+    except OSError:
+        pass  # it died while being fed; what it said, if anything, can still be read
+    try:
+        while not reader.done:
+            data = line.receive(until)
+            if not data:
+                return ""
+            reader.feed(data)
+            if reader.flooded:
+                return "flood"
+    except TimeoutError:
+        return "time"
+    except OSError as error:
+        return str(error)
+    return ""

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from chatdev.sandbox.guest.frames import Speaker
-from chatdev.sandbox.guest.procs import Ground, harden
+from chatdev.sandbox.guest.procs import SIGKILL, Ground, harden
 from chatdev.sandbox.guest.screen import Screen
+from chatdev.sandbox.guest.serve import Relay
 from chatdev.sandbox.guest.steps import collect, run_step
 from chatdev.sandbox.guest.watch import Watcher
 
@@ -37,10 +38,12 @@ def main(plan: dict[str, Any], source: IO[bytes]) -> None:
     ground = Ground(own_namespace=plan["own_namespace"])
     rlimits(plan["rlimits"])
     done = threading.Event()
+    box = Box(plan, stores, ground, speaker)
+    if plan["serve"]:
+        box.serve(plan["steps"][0], source)
     for target in (lambda: _until_closed(source), lambda: _until(plan["deadline"], done)):
         threading.Thread(target=_then_end, args=(target, ground, done), daemon=True).start()
     speaker.tell("ready", {"python": sys.version.split()[0]})
-    box = Box(plan, stores, ground, speaker)
     for step in plan["steps"]:
         box.run(step)
     done.set()
@@ -126,6 +129,29 @@ class Box:
             self.speaker.file(step["name"], name, data)
         self.speaker.tell("result", result)
 
+    def serve(self, step: dict[str, Any], source: IO[bytes]) -> None:
+        """Run one step for a person; never returns."""
+        self._fill()
+        env = {**self.plan["env"], **step["env"]}
+        screen = self._display() if self.plan["display"] else None
+        if screen is not None:
+            env["DISPLAY"] = screen.name
+        elif self.plan["display"]:
+            self.speaker.send("out", f"no display: {self.no_screen}\r\n".encode())
+        relay = Relay(self.speaker, self.ground)
+        try:
+            code = relay.run(step, env, str(self.work), source, vnc=screen is not None)
+        except OSError as error:
+            self.speaker.send("out", f"cannot start {step['command'][0]}: {error.strerror}\r\n".encode())
+            code = 127
+        self.speaker.tell("exit", {"code": code})
+        for pid in self.ground.strangers():
+            try:
+                os.kill(pid, SIGKILL)
+            except OSError:
+                continue
+        os._exit(0)
+
     def _fill(self) -> None:
         for name, store in self.stores.items():
             folder = self.work if name == "product" else self.work.parent / name
@@ -174,8 +200,6 @@ def _then_end(wait: Any, ground: Ground, done: threading.Event) -> None:
     wait()
     if done.is_set():
         return
-    from chatdev.sandbox.guest.procs import SIGKILL
-
     for _ in range(50):
         left = ground.strangers()
         for pid in left:

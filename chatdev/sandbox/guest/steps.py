@@ -14,6 +14,7 @@ from typing import Any
 
 from chatdev.sandbox.guest.frames import Keeper
 from chatdev.sandbox.guest.procs import Ground, Limits
+from chatdev.sandbox.guest.serve import with_terminal
 
 FLOOD = 256 * 1024**2
 """A program that writes more than this is ended; it would only burn the processor."""
@@ -38,8 +39,9 @@ class Running:
         feed: int = (
             slave if slave is not None else (subprocess.PIPE if open_input or given is not None else subprocess.DEVNULL)
         )
+        command = with_terminal(step["command"], env) if slave is not None else step["command"]
         self.process = subprocess.Popen(
-            step["command"], cwd=cwd, env=env, stdin=feed, stdout=slave if slave is not None else subprocess.PIPE,
+            command, cwd=cwd, env=env, stdin=feed, stdout=slave if slave is not None else subprocess.PIPE,
             stderr=subprocess.PIPE, start_new_session=True, bufsize=0,
         )  # fmt: skip
         if slave is not None:
