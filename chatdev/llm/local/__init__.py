@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatdev.llm.local.cache import SinkCache
+    from chatdev.llm.local.load import open_local
+    from chatdev.llm.local.model import LocalModel, Settings
     from chatdev.llm.local.rope import UnsupportedModelError
 
 _HOMES = {
-    "SinkCache": "chatdev.llm.local.cache",
-    "UnsupportedModelError": "chatdev.llm.local.rope",
+    "LocalModel": "model",
+    "Settings": "model",
+    "SinkCache": "cache",
+    "UnsupportedModelError": "rope",
+    "open_local": "load",
 }
 
-__all__ = ["SinkCache", "UnsupportedModelError"]
+__all__ = ["LocalModel", "Settings", "SinkCache", "UnsupportedModelError", "open_local"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,4 +31,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

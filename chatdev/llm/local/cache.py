@@ -155,7 +155,7 @@ class SinkCache(Cache):
                     backs[kind] = self.rope.angles(-moves.shift, i, self.device)
             if isinstance(layer, SinkLayer):
                 layer.apply(moves, before, walks[kind] if turns else None, backs.get(kind) if turns else None)
-            elif moves.shift and turns and isinstance(layer, DynamicSlidingWindowLayer):
+            elif moves.shift and turns and isinstance(layer, DynamicSlidingWindowLayer):  # noqa: SIM102
                 if (keys := layer.keys) is not None:
                     layer.keys = self.rope.move(keys, backs[kind], i).to(keys.dtype)
 

@@ -1,0 +1,265 @@
+"""From a folder or a hub id to a `LocalModel`: download, checks, weights, with one-line errors.
+
+Only safetensors are read, and no code of the repository is run. What was downloaded once is used without network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from chatdev.errors import UserError
+from chatdev.llm.base import Sampling
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+OnProgress = Callable[[str, float], None]
+"""Told what is being done and how much of it is, 0 to 1."""
+
+TINY = 10_000_000
+"""Parameters below which one operation is shorter than handing half of it to another thread."""
+SMALL = 400_000_000
+"""Parameters up to which fp32 is worth its memory on a CPU."""
+DEFAULT_WINDOW = 4096
+FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def open_local(
+    spec: str,
+    *,
+    sinks: int | Literal["pinned"] = "pinned",
+    window: int | None = None,
+    block: int | None = None,
+    sampling: Sampling | None = None,
+    precision: str = "auto",
+    lookup: bool = True,
+    on_notice: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Any:
+    """Open a local model.
+
+    Args:
+        spec: a folder in the format of transformers or a hub id, with or without `hf:` before it.
+        sinks: `pinned` keeps the whole head of a stream; a number keeps that many tokens of it.
+        window: tokens a stream holds; what the model was trained for, at most 4,096, unless given.
+        block: tokens evicted at once; an eighth of the window unless given.
+        sampling: how tokens are chosen; greedy unless given.
+        precision: `fp32`, `bf16`, `fp16`, or `auto`: bf16 on a GPU and for larger models, fp32 for small ones.
+        lookup: draft tokens from the stream's own text.
+        on_notice: told what a person should know, one line each.
+        on_progress: told how download and loading go on.
+
+    Raises:
+        UserError: no such model, no weights or tokenizer in it, not enough memory, a window that does not fit.
+    """
+    if precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise UserError(f'unknown precision "{precision}"', fix=f"Known are {known}")
+    where = spec.removeprefix("hf:")
+    tell = on_progress or (lambda what, done: None)
+    folder, revision = _find(where, tell)
+    import torch
+
+    from chatdev.llm.local.attention import use_packed_sdpa
+    from chatdev.llm.local.model import LocalModel, Settings
+
+    config = _config(folder, where)
+    tokenizer = _tokenizer(folder, where)
+    parameters = _parameters(folder, where)
+    device, dtype = _device_and_dtype(parameters, precision)
+    _check_memory(parameters, where, device, dtype)
+    tell("loading the weights", 0.0)
+    network = _weights(folder, where, dtype).to(device).eval().requires_grad_(False)
+    if device.type == "cpu" and parameters < TINY:
+        torch.set_num_threads(1)
+    use_packed_sdpa(network)
+    tell("loading the weights", 1.0)
+    window = fitting_window(config, where, window, block, device, dtype)
+    settings = Settings(sinks, window, block, sampling or Sampling(), lookup)
+    return LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
+
+
+def fitting_window(config: Any, where: str, window: int | None, block: int | None, device: Any, dtype: Any) -> int:
+    """The window to use, checked against the model's trained length and the memory that is free.
+
+    Raises:
+        UserError: with the numbers and the largest window that fits.
+    """
+    from chatdev.llm.local.cache import trained_length
+
+    text = config.get_text_config(decoder=True)
+    trained = trained_length(text) or 1 << 30
+    # A stream needs positions for its window and one block more.
+    most = trained - block if block else trained * 8 // 9
+    if window is not None and window > most:
+        raise UserError(
+            f"a window of {window:,} is more than the model was trained for ({trained:,} positions)",
+            where=where,
+            fix=f"The largest that fits is {most:,}",
+        )
+    wanted = window or min(DEFAULT_WINDOW, most)
+    each = bytes_per_token(text, dtype.itemsize)
+    free = free_memory(device)
+    if free is not None and wanted * 1.25 * each > free:
+        largest = int(free / 1.25 / each)
+        if window is not None or largest < 256:
+            raise UserError(
+                f"a window of {wanted:,} takes {wanted * 1.25 * each / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+                where=where,
+                fix=f"The largest that fits is {largest:,}",
+            )
+        wanted = largest
+    return wanted
+
+
+def bytes_per_token(text: Any, itemsize: int) -> int:
+    """Memory of keys and values of one token in all layers that keep every token."""
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    kinds = getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers
+    full = sum(kind in ("full_attention", "sliding_attention") for kind in kinds)
+    return int(2 * full * heads * dim * itemsize)
+
+
+def free_memory(device: Any) -> int | None:
+    """Bytes that can still be had on a device; None where it cannot be known."""
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _find(where: str, tell: OnProgress) -> tuple[Path, str]:
+    folder = Path(where).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError("there is no config.json in it", where=where, fix="Name the folder that has it")
+        if not list(folder.glob("*.safetensors")):
+            fix = "Convert the model to safetensors, or name one that has them"
+            raise UserError("there are no weights (*.safetensors) in it", where=where, fix=fix)
+        return folder, _identity(folder)
+    if where.startswith((".", "~", "/")) or "\\" in where or where.count("/") > 1:
+        raise UserError("there is no such folder", where=where, fix="Name a folder with config.json, or a hub id")
+    found = _download(where, tell)
+    return found, found.name
+
+
+def _download(where: str, tell: OnProgress) -> Path:
+    from huggingface_hub import errors, snapshot_download
+    from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+
+    class Told(tqdm):  # type: ignore[misc, type-arg, unused-ignore]
+        def update(self, n: float | None = 1) -> bool | None:
+            shown: bool | None = super().update(n)
+            if self.total:
+                tell(f"downloading {where}", min(1.0, self.n / self.total))
+            return shown
+
+    try:
+        return Path(snapshot_download(where, allow_patterns=FILES, local_files_only=True))
+    except (errors.LocalEntryNotFoundError, errors.HFValidationError):
+        pass
+    try:
+        return Path(snapshot_download(where, allow_patterns=FILES, tqdm_class=Told))
+    except errors.GatedRepoError as error:
+        fix = f"Ask for access at https://huggingface.co/{where}, then run: hf auth login"
+        raise UserError("this repository is gated", where=where, fix=fix) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        fix = "Check the spelling, or name a folder"
+        raise UserError("there is no such model on the hub", where=where, fix=fix) from error
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        fix = "Check the network, or name a folder"
+        raise UserError(f"it is not cached and cannot be downloaded ({reason})", where=where, fix=fix) from error
+
+
+def _identity(folder: Path) -> str:
+    """What tells two sets of weights apart without reading them whole."""
+    digest = blake2b((folder / "config.json").read_bytes(), digest_size=16)
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            digest.update(f"{file.name}:{size}".encode() + stream.read(65_536))
+            stream.seek(max(0, size - 65_536))
+            digest.update(stream.read())
+    return digest.hexdigest()
+
+
+def _config(folder: Path, where: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"its config.json cannot be used ({_line(error)})", where=where, fix="Name another model"
+        ) from error
+
+
+def _tokenizer(folder: Path, where: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except Exception as error:
+        fix = "Put tokenizer.json and tokenizer_config.json beside the weights"
+        raise UserError(f"its tokenizer cannot be loaded ({_line(error)})", where=where, fix=fix) from error
+
+
+def _weights(folder: Path, where: str, dtype: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except Exception as error:
+        fix = "Download the model again, or name another one"
+        raise UserError(f"its weights cannot be loaded ({_line(error)})", where=where, fix=fix) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _parameters(folder: Path, where: str) -> int:
+    """Number of weights, from the headers of the files."""
+    from math import prod
+
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="pt") as file:
+                count += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        except SafetensorError as error:
+            fix = "Download the model again"
+            raise UserError(f"{path.name} is damaged ({_line(error)})", where=where, fix=fix) from error
+    return count
+
+
+def _device_and_dtype(parameters: int, precision: str) -> tuple[Any, Any]:
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision != "auto":
+        return device, named[precision]
+    if device.type == "cuda":
+        return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return device, torch.float32 if parameters <= SMALL else torch.bfloat16
+
+
+def _check_memory(parameters: int, where: str, device: Any, dtype: Any) -> None:
+    needed, free = parameters * dtype.itemsize, free_memory(device)
+    if free is not None and needed > free:
+        raise UserError(
+            f"its weights take {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free",
+            where=where,
+            fix="Name a smaller model, or --precision bf16",
+        )
