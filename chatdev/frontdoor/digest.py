@@ -104,7 +104,7 @@ CAUSES = (
         Cause("permission", "a file may not be written", "Check who owns the folder"),
     ),
     (
-        r"No matching distribution found",
+        r"No matching distribution found|ResolutionImpossible",
         # A pip that does not retry says nothing else about an index that is out of reach.
         Cause(
             "missing",

@@ -193,7 +193,7 @@ class Setup:
             if free < way.megabytes:
                 what = f"{free} MB are free, and {way.megabytes} MB are needed ({way.label})"
                 raise UserError(what, where=str(self.venv), fix="Free some space or set CHATDEV_VENV to another disk")
-            done = self._pip(["-c", "constraints.txt", *way.arguments], way.failures)
+            done = self._pip(way.arguments, way.failures)
             if not done.status:
                 return
 

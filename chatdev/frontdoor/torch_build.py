@@ -40,13 +40,14 @@ def version(constraints: Path) -> str:
 
 def tries(wanted: str, platform: str, gpu: bool) -> list[Try]:
     """The ways to get PyTorch `wanted` on `platform` (a `sys.platform`), best first."""
-    default = Try("default build", [f"torch=={wanted}"], 1500)
+    default = Try("default build", ["-c", "constraints.txt", f"torch=={wanted}"], 1500)
     if not platform.startswith("linux"):
         return [default]
     cuda = default._replace(label="default build with CUDA, several GB", megabytes=9000)
     if gpu:
         return [cuda]
-    # Without dependencies: PyTorch's index must not decide where the other libraries come from.
+    # Without dependencies: PyTorch's index must not decide where the other libraries come from. Without the lock:
+    # where there is no "+cpu", pip would speak of conflicting requirements instead of a missing build.
     cpu = [f"torch=={wanted}+cpu", "--no-deps"]
     return [
         Try("CPU build", cpu, 1500, ("missing",)),

@@ -98,7 +98,7 @@ def test_the_first_try_does_not_take_a_dead_network_for_a_missing_build():
 @pytest.mark.parametrize(("platform", "gpu"), [("linux", True), ("darwin", False), ("win32", False), ("win32", True)])
 def test_everybody_else_gets_the_default_build(platform, gpu):
     (way,) = torch_build.tries("2.13.0", platform, gpu)
-    assert way.arguments == ["torch==2.13.0"]
+    assert way.arguments[-1] == "torch==2.13.0"
 
 
 def test_the_version_is_the_locks():

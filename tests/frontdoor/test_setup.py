@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
 from chatdev import __version__
 from chatdev.errors import UserError
-from chatdev.frontdoor import installer, setup, stamp
+from chatdev.frontdoor import installer, setup, stamp, torch_build
+from chatdev.frontdoor.digest import why
 
 from .conftest import BASE, ROOT, environment, make_venv
 
@@ -102,6 +104,26 @@ def test_without_a_network_it_says_so_and_how_to_go_on(half_made):
     assert "run.py --setup" in then
     assert stamp.read(half_made) is None
     assert "127.0.0.1" in (half_made / stamp.LOG).read_text(encoding="utf-8")
+
+
+def test_an_index_without_the_cpu_build_leads_to_the_next_try(tmp_path, monkeypatch):
+    """What an ordinary index offers: the version, but no `+cpu` (pip words that in more than one way)."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    subprocess.run([BASE, "-m", "venv", str(tmp_path / "venv")], check=True)
+    offered = tmp_path / "offered"
+    offered.mkdir()
+    with zipfile.ZipFile(offered / "torch-2.13.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("torch-2.13.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 2.13.0\n")
+        wheel.writestr("torch-2.13.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("torch-2.13.0.dist-info/RECORD", "")
+    only_there = ["--no-index", "--find-links", str(offered)]
+    outcomes = [
+        installer.pip(tmp_path / "venv", [*only_there, *way.arguments], Silent(4), None, ROOT)
+        for way in torch_build.tries("2.13.0", "linux", gpu=False)
+    ]
+    assert [outcome.status == 0 for outcome in outcomes] == [False, False, True]
+    assert why(outcomes[0].tail).kind in torch_build.tries("2.13.0", "linux", gpu=False)[0].failures
 
 
 class Silent(setup.Progress):
