@@ -8,15 +8,12 @@ from typing import Any
 
 from chatdev.llm.api_endpoint import Endpoint
 from chatdev.llm.api_errors import Problem, diagnose
+from chatdev.llm.base import ImagesUnavailable
 from chatdev.llm.patience import Tries
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 32_000_000
 """Bytes of one picture."""
-
-
-class ImagesUnavailable(Exception):
-    """The endpoint makes no pictures, or not this one; the message is one redacted line."""
 
 
 def draw(endpoint: Endpoint, model: str, prompt: str, size: str) -> bytes:

@@ -2,6 +2,7 @@
 
     name: snake
     about: one complete run that builds a snake game
+    pace: 40                           # tokens a second; everything at once unless given
     replies:
       - A plain reply is played when its turn comes.
       - hears: ^Please review          # a regular expression on the last text heard
@@ -53,6 +54,8 @@ class Script:
     name: str
     about: str
     replies: tuple[Entry, ...]
+    pace: float = 0.0
+    """Tokens a second; 0 says everything at once."""
     resends: bool = False
     """Let the scripted model count like an endpoint, which reads the whole conversation for every reply."""
 
@@ -79,7 +82,7 @@ def read_script(path: Path) -> Script:
     errors = [
         UserError(f"unknown key {key!r} in a script", where=str(path), fix=_SHAPE)
         for key in data
-        if key not in ("name", "about", "replies", "resends")
+        if key not in ("name", "about", "pace", "replies", "resends")
     ]
     entries: list[Entry] = []
     for index, raw in enumerate(data["replies"]):
@@ -89,13 +92,16 @@ def read_script(path: Path) -> Script:
             errors.append(UserError(f"reply {index + 1}: {error}", where=f"{path}:{lines[index]}"))
     if not isinstance(data.get("resends", False), bool):
         errors.append(UserError("`resends` is true or false", where=str(path)))
+    pace = data.get("pace", 0)
+    if isinstance(pace, bool) or not isinstance(pace, int | float) or pace < 0:
+        errors.append(UserError("`pace` is a number of tokens a second", where=str(path)))
     if errors:
         raise errors[0] if len(errors) == 1 else UserErrors(errors)
     name, about = str(data.get("name") or path.stem), str(data.get("about") or "")
-    return Script(path, name, about.strip(), tuple(entries), data.get("resends", False))
+    return Script(path, name, about.strip(), tuple(entries), pace, data.get("resends", False))
 
 
-_SHAPE = "Its keys are name, about, replies and resends"
+_SHAPE = "Its keys are name, about, pace, replies and resends"
 
 
 def _read(path: Path) -> str:

@@ -32,15 +32,15 @@ class ScriptedModel:
 
     Args:
         script: a script, or the path of its YAML file.
-        pace: tokens per second; 0 says everything at once.
+        pace: tokens per second instead of the script's own; 0 says everything at once.
         name: the name as the user wrote it; `scripted:<name in the file>` unless given.
     """
 
-    def __init__(self, script: Script | Path, *, pace: float = 0.0, name: str | None = None) -> None:
+    def __init__(self, script: Script | Path, *, pace: float | None = None, name: str | None = None) -> None:
         self.script = script if isinstance(script, Script) else read_script(script)
         self.name = name or f"scripted:{self.script.name}"
         self.resends = self.script.resends
-        self.pace = pace
+        self.pace = self.script.pace if pace is None else pace
         self._used: dict[int, set[int]] = {}
         self._lock = threading.Lock()
 

@@ -89,7 +89,7 @@ def create(warehouse: Path, name: str) -> Product:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         suffix = f"-{attempt + 1}" if attempt else ""
-        root = warehouse / f"{slug(name)}-{stamp}{suffix}"
+        root = warehouse.resolve() / f"{slug(name)}-{stamp}{suffix}"
         try:
             root.mkdir(parents=True)
         except FileExistsError:

@@ -10,32 +10,7 @@ import time
 import pytest
 
 from chatdev.run.journal import read_events
-
-TASK = "build a snake game"
-
-
-def chatdev(*args, cwd, **env):
-    """The command line as a user runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatdev", *args],
-        cwd=cwd,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1790000000", **env},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=200,
-    )
-
-
-def only_product(folder):
-    (found,) = (folder / "warehouse").iterdir()
-    return found
-
-
-def git(product, *args):
-    return subprocess.run(["git", "-C", str(product), *args], capture_output=True, text=True, check=True).stdout
-
+from tests.chain.house import TASK, chatdev, git, only_product
 
 @pytest.fixture(scope="module")
 def snake(tmp_path_factory):
@@ -116,7 +91,7 @@ def test_a_killed_run_resumes_to_the_same_repository(snake, tmp_path):
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     script = tmp_path / "slow.yaml"
-    script.write_text("name: slow\nabout: x\npace: 3\nreplies:\n  - say: " + "word " * 400 + "\n", encoding="utf-8")
+    script.write_text("pace: 3\nreplies:\n  - say: " + "word " * 400 + "\n", encoding="utf-8")
     victim = subprocess.Popen(
         [sys.executable, "-m", "chatdev", "--task", TASK, "--model", f"scripted:{script}", "--sandbox", "none"],
         cwd=tmp_path,

@@ -1,8 +1,8 @@
 """Awkward and hostile replies with what exactly is to come of each.
 
-The first part are replies that ChatDev's and gpt-engineer's regular expressions lose or garble (blocks that hold the word
-CODE, blank lines, hyphens, sub-folders, two mains, nested fences, truncation …), the second part answers made to break a
-parser. Line numbers in `problems` are those of the reply.
+The first part are replies that ChatDev's and gpt-engineer's regular expressions lose or garble (blocks that hold the
+word CODE, blank lines, hyphens, sub-folders, two mains, nested fences, truncation …), the second part answers made to
+break a parser. Line numbers in `problems` are those of the reply.
 """
 
 from dataclasses import dataclass
@@ -117,7 +117,8 @@ AWKWARD = [
     ),
     Case(
         "names from published failures that are none",
-        "matplotlib.pyplot\n```python\nx = 1\n```\nself.draw_pixel\n```python\ny = 1\n```\n.py\n```python\nz = 1\n```\n",
+        "matplotlib.pyplot\n```python\nx = 1\n```\nself.draw_pixel\n```python\ny = 1\n```\n"
+        ".py\n```python\nz = 1\n```\n",
         problems=(
             (None, 2, "without a file name"),
             (None, 6, "without a file name"),

@@ -62,13 +62,9 @@ def test_python_files_hold_any_lines_in_their_strings(contents):
     assert [(block.path, block.text) for block in fenced.files] == files
 
 
-_SOUP = st.lists(
-    st.sampled_from(
-        ["```", "````", "```python", "~~~", "main.py", "**a/b.md**", '<file path="a.py">', "</file>", '<file path="b.md"/>',
-         '<delete path="c"/>', "<file>", "x = 1", '"""', "  ```", "{", "}", "", "```json title=\"x.json\"", "<file path="]
-    ),
-    max_size=40,
-)  # fmt: skip
+_FENCES = ["```", "````", "```python", "~~~", "  ```", '```json title="x.json"', "main.py", "**a/b.md**"]
+_TAGS = ['<file path="a.py">', "</file>", '<file path="b.md"/>', '<delete path="c"/>', "<file>", "<file path="]
+_SOUP = st.lists(st.sampled_from([*_FENCES, *_TAGS, "x = 1", '"""', "{", "}", ""]), max_size=40)
 
 
 @given(_SOUP)
@@ -145,7 +141,7 @@ def test_a_reply_beyond_the_limit_is_read_up_to_it():
 def test_a_flood_ends(flood):
     found = parse_reply(flood)
     assert len(found.files) <= 500
-    assert found.problems or not found.files or len(found.files) == 1
+    assert len(found.problems) <= 21
 
 
 def test_deeply_nested_source_is_a_problem_and_no_crash():
