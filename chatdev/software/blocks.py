@@ -32,6 +32,9 @@ _LINES_BETWEEN = 3
 _BLOCKS_A_FILE = 4
 """Tags and fences looked at for each file allowed: beyond that a reply is not read on."""
 
+_TOLD = 20
+"""Problems and notices told of one reply; a model that is asked again needs no thousand of them."""
+
 
 @dataclass(frozen=True)
 class BlockLimits:
@@ -88,7 +91,7 @@ class _Reader:
     def __init__(self, text: str, default_path: str | None, limits: BlockLimits) -> None:
         self.limits, self.default_path = limits, default_path
         self.out = ReplyBlocks()
-        self.taken: dict[str, FileBlock | None] = {}
+        self.taken: dict[str, FileBlock] = {}
         self.unnamed: list[tuple[int, str, str]] = []
         self.at = self.free = 0
         self.wrapped = False
@@ -113,7 +116,12 @@ class _Reader:
         if self.cut:
             self._problem(None, len(self.lines) - 1, f"the reply is longer than {self.limits.reply_chars} characters")
         self._settle_unnamed()
-        self.out.files = [block for block in self.taken.values() if block is not None]
+        self.out.files = list(self.taken.values())
+        more = len(self.out.problems) - _TOLD
+        if more > 0:
+            self.out.problems = self.out.problems[:_TOLD]
+            self._problem(None, len(self.lines) - 1, f"so far; {more} more problems were found")
+        self.out.notices = self.out.notices[:_TOLD]
         return self.out
 
     # --- the asked-for form
@@ -256,7 +264,7 @@ class _Reader:
             self.out.notices.append(f"{self.default_path}: the only block of code had no name and was taken for it")
             return
         for at, language, text in code:
-            if any(block and text.strip() in block.text for block in self.taken.values()):
+            if any(text.strip() in block.text for block in self.taken.values()):
                 self.out.notices.append(f"line {at + 1}: an excerpt of a named file was left out")
             elif language:
                 self._problem(None, at, f"a code block ({language}) without a file name")

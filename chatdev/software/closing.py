@@ -30,8 +30,8 @@ _TRIES = 1_000
 """Closing lines tried by parsing in a whole reply; then every first one is taken."""
 _CHARS_TRIED = 12_000_000
 """Characters parsed in a whole reply while looking for the ends of blocks."""
-_FENCES_INSIDE = 400
-"""Fence lines looked at inside one block."""
+_MARKS_INSIDE = 400
+"""Fence lines or tags looked at inside one block."""
 _TAG_LINE = 1000
 
 _TAG = re.compile(r"^\s*<(file|delete)(?=[\s/>])([^<>]*?)(/?)>(.*)$", re.IGNORECASE)
@@ -136,7 +136,7 @@ def end_of_tag(marks: Marks, start: int, path: str) -> End:
     closings: list[int] = []
     nested: int | None = None
     balanced, depth = None, 1
-    for at, tag in marks.tags_from(start):
+    for at, tag in islice(marks.tags_from(start), _MARKS_INSIDE):
         if tag.kind == "file" and tag.path:
             nested = at if nested is None else nested
             depth += 1
@@ -191,7 +191,7 @@ def end_of_fence(
     lines, count = marks.lines, len(marks.lines)
     inside = [
         (at, mark)
-        for at, mark in islice(marks.fences_from(here + 1), _FENCES_INSIDE)
+        for at, mark in islice(marks.fences_from(here + 1), _MARKS_INSIDE)
         if mark.marker[0] == fence.marker[0]
     ]
     if name is not None and can_prove(name):
