@@ -43,9 +43,9 @@ _COMMENT_MARKS = {
     ".css": ("/*", "*"),
 }  # fmt: skip
 _UNFINISHED = re.compile(
-    r"\b(TODO|FIXME)\b[\s:(\-–—]*"
-    r"($|.*\b(implement|fill in|complete|finish|add (the )?(logic|code|implementation)|your code)\b)"
-    r"|^\W*((your|add your|insert your) (code|logic|implementation) (goes )?here|not (yet )?implemented( yet)?)\W*$",
+    r"^\W*(TODO|FIXME)\b(?:\([^()]*\))?[\s:–—-]*"
+    r"(?:$|(?:\w+\s+){0,3}(?:implement|fill in|complete|finish|add (?:the )?(?:logic|code|implementation)|your code)\b)"
+    r"|^\W*(?:(?:add |insert )?your (?:code|logic|implementation) (?:goes )?here|not (?:yet )?implemented(?: yet)?)\W*$",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"\b(TODO|FIXME)\b")
