@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from chatdev.chain.crew import Crew
     from chatdev.chain.people import Person
     from chatdev.company import CompanyBundle
-    from chatdev.sandbox.engine import Engine
     from chatdev.sandbox import LadderReport
+    from chatdev.sandbox.engine import Engine
     from chatdev.software.history import History
     from chatdev.software.workspace import Workspace
 

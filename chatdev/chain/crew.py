@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from chatdev.chain.agent import Agent
 from chatdev.company import CompanyBundle
-from chatdev.company.templates import environment
+from chatdev.company.templates import rendered
 from chatdev.llm.base import Model
 from chatdev.run.journal import Journal
 
@@ -61,9 +61,8 @@ class Crew:
     def head_of(bundle: CompanyBundle, role: str, task: str) -> str:
         """The pinned head of a role's streams: who it is, the company's background and the task."""
         found = bundle.roles[role]
-        template = environment().from_string(found.prompt)
-        text = template.render(task=task, background=bundle.company.background, role=found)
-        return text.strip() + "\n"
+        values = {"task": task, "background": bundle.company.background, "role": found}
+        return rendered(found.prompt, values, where=str(bundle.sources.get(f"role:{role}", role))).strip() + "\n"
 
     def _new(self, role: str, where: str) -> Agent:
         model = self.model_of(role)

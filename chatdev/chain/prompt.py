@@ -13,13 +13,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jinja2 import TemplateError
-
 from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief, Item
 from chatdev.chain.words import Words
-from chatdev.company.templates import environment
-from chatdev.errors import UserError
+from chatdev.company.templates import rendered
 
 SHORT = 400
 """An artifact up to this many characters is simply said again; a reference would not be shorter to read."""
@@ -47,7 +44,6 @@ class Composer:
     def __init__(self, brief: Brief, words: Words, files: Callable[[], dict[str, str]]) -> None:
         """`files` gives the text files of the product as they are now."""
         self._brief, self._words, self._files = brief, words, files
-        self._env = environment()
 
     def compose(
         self, template: str, where: str, agent: Agent, reads: Iterable[str], room: int, **names: Any
@@ -66,13 +62,7 @@ class Composer:
         shown: list[Item] = []
         values: dict[str, Any] = {name: self._value(name, agent, shown, room) for name in reads}
         values.update(names)
-        try:
-            text = self._env.from_string(template).render(values)
-        except TemplateError as error:
-            raise UserError(
-                f"the prompt cannot be rendered: {error.message}", where=where, fix="run.py check shows more"
-            ) from error
-        return text.strip() + "\n", shown
+        return rendered(template, values, where=where).strip() + "\n", shown
 
     def _value(self, name: str, agent: Agent, shown: list[Item], room: int) -> Printed:
         if name == "files":

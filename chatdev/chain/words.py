@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from chatdev.company.templates import environment
+from chatdev.company.safe_yaml import plain, read_file
+from chatdev.company.templates import rendered
 from chatdev.data import library_root
 from chatdev.errors import UserError
 
@@ -15,21 +14,28 @@ from chatdev.errors import UserError
 class Words:
     """Named templates. A company folder may override any of them in its own `words.yaml`."""
 
-    def __init__(self, texts: dict[str, str]) -> None:
-        self._env = environment()
-        self._texts = texts
+    def __init__(self, texts: dict[str, str], where: str = "") -> None:
+        self._texts, self._where = texts, where
 
     @classmethod
     def load(cls, *overlays: Path) -> Words:
+        """The shipped words, with those of `overlays` that exist put over them.
+
+        Raises:
+            UserError: a file is no mapping of texts, or names words that nobody says.
+        """
         texts: dict[str, str] = {}
-        for path in (library_root() / "words" / "default.yaml", *overlays):
-            if path.is_file():
-                found = yaml.safe_load(path.read_text(encoding="utf-8"))
-                if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-                    raise UserError("words must be a mapping of names to texts", where=str(path))
-                texts.update(found)
-        return cls(texts)
+        shipped = library_root() / "words" / "default.yaml"
+        for path in (shipped, *(path for path in overlays if path.is_file())):
+            found = plain(read_file(path))
+            if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+                raise UserError("words must be a mapping of names to texts", where=str(path))
+            unknown = sorted(set(found) - set(texts)) if path != shipped else []
+            if unknown:
+                raise UserError(f'nobody says "{unknown[0]}"', where=str(path), fix=f"Known words: {', '.join(texts)}")
+            texts.update(found)
+        return cls(texts, str(overlays[-1]) if overlays else str(shipped))
 
     def say(self, which: str, /, **values: Any) -> str:
         """Render one sentence."""
-        return self._env.from_string(self._texts[which]).render(**values)
+        return rendered(self._texts[which], values, where=f"{self._where} ({which})")

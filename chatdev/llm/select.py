@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
 from chatdev.llm.scripted import ScriptedModel
@@ -39,13 +40,6 @@ class Setting:
     env: Mapping[str, str]
     on_wait: OnWait | None
     on_notice: OnNotice | None
-
-
-def library_root() -> Path:
-    """The folder of the data that ships with the package: inside the wheel, or the checkout."""
-    package = Path(__file__).resolve().parent.parent
-    bundled = package / "library"
-    return bundled if bundled.is_dir() else package.parent
 
 
 def open_model(

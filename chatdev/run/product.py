@@ -27,8 +27,7 @@ from chatdev.errors import UserError
 OURS = ".chatdev"
 _STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 _STOP_WORDS = frozenset(
-    ("a", "an", "the", "of", "for", "to", "and", "in", "with", "that", "which")
-    + ("please", "me", "my", "build", "make", "create", "write")
+    "a an the of for to and in with that which please me my build make create write".split()  # noqa: SIM905
 )
 
 

@@ -1,4 +1,4 @@
-"""Helpers of the chain's tests: the command line as a user runs it, and a model that plays the snake script over HTTP."""
+"""Helpers of these tests: the command line as a user runs it, and a model that plays the snake script over HTTP."""
 
 import os
 import re

@@ -119,5 +119,5 @@ def test_text_of_models_and_tasks_is_never_a_template(house):
 
 
 def test_an_unknown_name_is_one_line_for_the_user(house):
-    with pytest.raises(UserError, match=r"^x\.yaml: the prompt cannot be rendered: 'nothing' is undefined"):
+    with pytest.raises(UserError, match=r"^x\.yaml: the prompt names something that is not there: .*nothing"):
         ask(house, agent(house), "{{ nothing }}", [])

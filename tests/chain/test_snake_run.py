@@ -12,6 +12,7 @@ import pytest
 from chatdev.run.journal import read_events
 from tests.chain.house import TASK, chatdev, git, only_product
 
+
 @pytest.fixture(scope="module")
 def snake(tmp_path_factory):
     """The product of a run without a sandbox."""

@@ -64,7 +64,7 @@ def test_a_console_that_knows_no_unicode_is_no_crash():
 
 @given(st.text())
 def test_no_text_can_steer_the_terminal(text):
-    assert all(char in "\n\t" or ord(char) >= 32 and char not in "\x7f\x9b\u202e\u2066" for char in safe(text))
+    assert all(char in "\n\t" or (ord(char) >= 32 and char not in "\x7f\x9b\u202e\u2066") for char in safe(text))
 
 
 def test_escape_sequences_become_visible():
