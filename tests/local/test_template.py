@@ -65,4 +65,4 @@ def test_no_template_and_a_broken_one_fall_back_to_plain_text_and_say_so():
         assert "plain one is used" in chat.note
         assert chat.stops
         text = appended(Speller(byte_tokenizer(template), chat), "Be kind.")
-        assert text.startswith("<s>System: Be kind.\n\nUser: one\n\nAssistant:two\n\nUser: three")
+        assert text.startswith("<s>System: Be kind.\n\nUser: one\n\nAssistant: two\n\nUser: three")

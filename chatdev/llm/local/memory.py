@@ -22,6 +22,10 @@ Forward = Callable[[Tensor, Any, int], Tensor]
 the last `rows` of them. With a `SinkCache` it goes through the model's decoder (whose hooks call `begin` and
 `commit`) or calls `cache.begin(n)` and `cache.commit(n)` itself."""
 
+Joint = Callable[[Tensor, Tensor, Tensor | None, Any], Tensor]
+"""`joint(ids [rows, 1], positions [rows, 1], mask [rows, 1, 1, held] or None, cache)` runs one token of several
+streams on the shared buffers of a rectangle and returns logits [rows, vocabulary]."""
+
 
 def network_forward(network: Any) -> Forward:
     """The plain forward of a Hugging Face causal language model; the oracle of every faster one."""
@@ -31,6 +35,23 @@ def network_forward(network: Any) -> Forward:
         return out.logits[:, -rows:]  # type: ignore[no-any-return]
 
     return forward
+
+
+def network_joint(network: Any) -> Joint:
+    """The plain forward for a rectangle."""
+
+    def joint(ids: Tensor, positions: Tensor, mask: Tensor | None, cache: Any) -> Tensor:
+        out = network(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return out.logits[:, -1]  # type: ignore[no-any-return]
+
+    return joint
 
 
 class Memory(Protocol):

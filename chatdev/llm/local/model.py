@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from chatdev.errors import UserError
-from chatdev.llm.base import Sampling
+from chatdev.llm.base import Sampling, SayLimits
 from chatdev.llm.local.cache import SinkCache
-from chatdev.llm.local.memory import Forward, Memory, ReprefillMemory, SinkMemory, network_forward
+from chatdev.llm.local.memory import (
+    Forward,
+    Joint,
+    Memory,
+    ReprefillMemory,
+    SinkMemory,
+    network_forward,
+    network_joint,
+)
 from chatdev.llm.local.rope import UnsupportedModelError
 from chatdev.llm.local.sampling import Sampler
 from chatdev.llm.local.stream import LocalStream
@@ -69,6 +77,8 @@ class LocalModel:
         self.settings = settings or Settings()
         self.forward: Forward = network_forward(network)
         """One forward of n tokens on a cache. A faster function may be put here; it takes effect at once."""
+        self.joint: Joint = network_joint(network)
+        """One forward of a token each of several streams; to be replaced like `forward`."""
         self.chat = ChatFormat.of(tokenizer)
         self.speller = Speller(tokenizer, self.chat)
         self.ends = _end_tokens(network, tokenizer)
@@ -96,6 +106,12 @@ class LocalModel:
             )
         how = self.settings.sampling
         return LocalStream(self, ids, Sampler(how, seed or how.seed, self.settings.window))
+
+    def say_together(self, asked: list[tuple[LocalStream, SayLimits]]) -> Iterator[tuple[int, str]]:
+        """Several streams reply at once, in one batch; yields (index, piece). See `batch`."""
+        from chatdev.llm.local.batch import say_together
+
+        return say_together(self, asked)
 
     @property
     def block(self) -> int:
