@@ -50,6 +50,7 @@ class BubblewrapEngine(PipeEngine):
 
     def missing_limits(self) -> list[str]:
         return [
+            "the number of processes is not limited (bubblewrap)",
             "memory is limited for each process, not for all together (bubblewrap)",
             "processor time is not limited (bubblewrap)",
         ]

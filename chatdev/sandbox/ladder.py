@@ -129,7 +129,7 @@ class _Climber:
                 self._add(self._help(engine, self.entry, run))
             else:
                 self._add(judge_start(run, self.entry, self.files))
-            self._add(judge_window(run, self.entry))
+            self._add(judge_window(run, self.entry, self.files))
         elif run.name in ("tests", "acceptance"):
             changed = run.facts.get("changed", {}).get("acceptance", []) if run.name == "acceptance" else []
             self._add(judge_tests(run, changed, hidden=run.name == "acceptance"))

@@ -4,9 +4,10 @@ to install.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 DISTRIBUTIONS = {
     "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "bs4": "beautifulsoup4",
@@ -78,3 +79,49 @@ def _listed(name: str, requirements: str) -> bool:
 def requirements_of(files: Mapping[str, bytes]) -> str:
     """The text of requirements.txt, or ""."""
     return files.get("requirements.txt", b"").decode("utf-8", "replace")
+
+
+def wanted(trees: Mapping[str, ast.Module]) -> dict[str, str]:
+    """Top-level names the product cannot do without, each with the first place that imports it (`file:line`).
+
+    Imports that are allowed to fail (inside `try` with a handler for ImportError, or for type checkers only) are left
+    out, and so is Python's own library.
+    """
+    found: dict[str, str] = {}
+    for file, tree in trees.items():
+        for node in _firm(tree.body):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            for name in names:
+                top = name.partition(".")[0]
+                if top not in sys.stdlib_module_names:
+                    found.setdefault(top, f"{file}:{node.lineno}")
+    return found
+
+
+def say_missing(name: str, files: Iterable[str], requirements: str = "") -> str:
+    """One sentence on a name that cannot be imported."""
+    return _no_module(name, list(files), requirements)
+
+
+def _firm(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that will run without a safety net: not the guarded part of a `try`, not type-checking blocks."""
+    for node in body:
+        if isinstance(node, ast.Try) and any(_forgives(h) for h in node.handlers):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        for part in ("body", "orelse", "finalbody"):
+            inner = getattr(node, part, None)
+            if isinstance(inner, list):
+                yield from _firm([n for n in inner if isinstance(n, ast.stmt)])
+
+
+def _forgives(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    return any(name in ast.dump(handler.type) for name in ("ImportError", "ModuleNotFoundError", "'Exception'"))

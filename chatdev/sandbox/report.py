@@ -70,7 +70,7 @@ def judge(rungs: Sequence[Rung]) -> tuple[Verdict, str]:
     """
     failed = [r for r in rungs if r.state == "failed"]
     if failed:
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        more = f"; also failed: {', '.join(r.name for r in failed[1:])}" if len(failed) > 1 else ""
         return "failed", f"{failed[0].name}: {failed[0].summary}{more}"
     still_open = [r for r in rungs if r.state == "unverified"]
     if still_open:

@@ -5,6 +5,7 @@ Node.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -12,13 +13,25 @@ from pathlib import PurePosixPath
 from chatdev.sandbox.bundle import Bundle, bundle_of
 from chatdev.sandbox.entry import TEST_FOLDERS, Entry, acts, imports, is_test, parse
 from chatdev.sandbox.job import WORK, Run, Step
-from chatdev.sandbox.missing import explain, requirements_of
+from chatdev.sandbox.missing import explain, requirements_of, say_missing, wanted
 from chatdev.sandbox.report import Rung
 from chatdev.sandbox.rung_parse import read_page
 from chatdev.sandbox.traces import last_error, plain
 
 PREFIX = "import:"
+NAMED = "import:names"
 IMPORT = "import importlib, sys; sys.path[:0] = sys.argv[2:]; importlib.import_module(sys.argv[1])"
+NAMES = """\
+import importlib.util, json, sys
+sys.path[:0] = sys.argv[1].split(":")
+def there(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+print(json.dumps([n for n in sys.argv[2:] if not there(n)]))
+"""
+"""Which top-level names cannot be found at all; nothing of the product is run for it."""
 MAX_MODULES = 60
 SECONDS = 15.0
 
@@ -35,14 +48,21 @@ def import_steps(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[
     return steps, extra, notes
 
 
+def trees_of(files: Mapping[str, bytes]) -> dict[str, ast.Module]:
+    """Syntax trees of the product's Python files."""
+    return {n: t for n, d in sorted(files.items()) if n.endswith(".py") and (t := parse(d)) is not None}
+
+
 def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequence[str]) -> Rung:
     """One rung from the runs of `import_steps`."""
     seconds = sum(r.seconds for r in runs)
     if not runs:
         return Rung("import", "skipped", "there is no module to import", "\n".join(notes))
-    broken: list[str] = []
-    reasons: list[str] = []
+    broken, reasons = _absent(runs, files)
+    named = len(broken)
     for run in runs:
+        if run.name == NAMED:
+            continue
         wrong = _wrong(run, files)
         if wrong:
             reasons.append(f"{run.name[len(PREFIX) :]}: {wrong}")
@@ -50,16 +70,42 @@ def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequen
     unable = [r for r in runs if r.exit_code is None and r.error.startswith("cannot start")]
     if unable and not broken:
         return Rung("import", "unverified", f"{unable[0].error}", "\n".join(notes), seconds=seconds)
+    if named and len(broken) > named:  # the tracebacks repeat what is said about the names, unless nothing else failed
+        broken = [b for b in broken if not any(f"No module named '{r.split()[0]}" in b for r in reasons[:named])]
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         return Rung("import", "failed", reasons[0] + more, "\n\n".join(broken[:6]), seconds=seconds)
     return Rung(
         "import",
         "passed",
-        f"{len(runs)} {'module imports' if len(runs) == 1 else 'modules import'}",
+        _count([r for r in runs if r.name != NAMED]),
         "\n".join(notes),
         seconds=seconds,
     )
+
+
+def _count(runs: Sequence[Run]) -> str:
+    scripts = sum(r.name.endswith((".js", ".mjs", ".cjs", ".html", ".htm")) for r in runs)
+    modules = len(runs) - scripts
+    parts = [f"{modules} module{'s import' if modules != 1 else ' imports'}"] if modules else []
+    parts += [f"{scripts} script{'s' if scripts != 1 else ''} checked"] if scripts else []
+    return ", ".join(parts) or "every imported name is there"
+
+
+def _absent(runs: Sequence[Run], files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+    """Names that cannot be found: (details, reasons)."""
+    run = next((r for r in runs if r.name == NAMED), None)
+    try:
+        names = json.loads(run.stdout.text) if run else []
+    except ValueError:
+        return [], []
+    places = wanted(trees_of(files))
+    reasons = [
+        f"{name} (imported by {places[name]}): {say_missing(name, files, requirements_of(files))}"
+        for name in names
+        if name in places
+    ]
+    return list(reasons), reasons
 
 
 def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
@@ -85,7 +131,7 @@ def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
 
 
 def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], list[str]]:
-    trees = {n: t for n, d in files.items() if n.endswith(".py") and (t := parse(d)) is not None}
+    trees = trees_of(files)
     used = {module for tree in trees.values() for module in _named(tree)}
     start = (
         PurePosixPath(entry.file).parent.as_posix()
@@ -116,9 +162,12 @@ def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step]
                 f"{PREFIX}{name}",
                 ["python3", "-c", IMPORT, module, *_relative(where)],
                 seconds=SECONDS,
-                fresh=not steps,
+                fresh=False,
             )
         )
+    names = sorted(wanted({n: t for n, t in trees.items() if not is_test(n)}))
+    if names:
+        steps.insert(0, Step(NAMED, ["python3", "-c", NAMES, ".:" + start, *names], seconds=SECONDS))
     if len(steps) > MAX_MODULES:
         notes.append(f"only the first {MAX_MODULES} of {len(steps)} modules are imported one by one")
     return steps[:MAX_MODULES], notes

@@ -6,6 +6,7 @@ fine; a program that is alive but printed an unhandled error is not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from chatdev.sandbox.config import SandboxConfig
@@ -16,8 +17,9 @@ from chatdev.sandbox.report import Rung, shorten
 from chatdev.sandbox.traces import has_traceback, has_unhandled, last_error, plain
 
 NAME = "start"
-BLANK = 0.999
-"""A window of which this share has one colour is blank."""
+BLANK = 6
+"""A window in which no more pixels than this differ from its background is blank."""
+_ARROWS = re.compile(r"K_(?:RIGHT|LEFT)\b|<(?:Key-)?(?:Right|Left)>|['\"](?:Right|Left)['\"]|Key_(?:Right|Left)\b")
 
 
 def start_step(entry: Entry, config: SandboxConfig) -> Step:
@@ -51,8 +53,10 @@ def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
     )  # fmt: skip
 
 
-def judge_window(run: Run, entry: Entry) -> Rung:
-    """The window rung: a window of the product was seen, and it is not blank."""
+def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
+    """The window rung: a window of the product was seen, it is not blank, and it moves when its source says it
+    should.
+    """
     if not entry.gui:
         return Rung("window", "skipped", "the product opens no window")
     pictures = run.facts.get("pictures", [])
@@ -62,18 +66,21 @@ def judge_window(run: Run, entry: Entry) -> Rung:
         return Rung("window", "unverified", no_display[0])
     windows = run.facts.get("windows", [])
     if not windows:
-        if run.exit_code == 0:
+        if run.exit_code is not None or run.error:
             return Rung("window", "skipped", "it ended by itself before it opened a window")
         return Rung("window", "failed", "no window was seen on its display", facts={"windows": []})
     shown = f'"{windows[0]["title"]}", {windows[0]["width"]}x{windows[0]["height"]}'
     if not pictures:
         return Rung("window", "unverified", f"the window {shown} was too short-lived to be photographed")
-    blank = all(p["colours"] < 2 or p["plain"] > BLANK for p in pictures)
+    blank = all(p["drawn"] <= BLANK for p in pictures)
     changed = len({p["checksum"] for p in pictures}) > 1
     moves = "it changes" if changed else "it does not change by itself, with keys or with a click"
     facts = {"windows": windows, "pictures": pictures, "changes": changed}
     if blank:
         return Rung("window", "failed", f"the window {shown} is blank", "", names, facts=facts)
+    if not changed and len(pictures) > 2 and _wants_arrows(files):
+        still = f"the window {shown} stands still: it handles arrow keys, but neither time, keys nor a click changes it"
+        return Rung("window", "failed", still, "", names, facts=facts)
     return Rung(
         "window",
         "passed",
@@ -82,6 +89,10 @@ def judge_window(run: Run, entry: Entry) -> Rung:
         names,
         facts=facts,
     )
+
+
+def _wants_arrows(files: Mapping[str, bytes]) -> bool:
+    return any(name.endswith(".py") and _ARROWS.search(data.decode("utf-8", "replace")) for name, data in files.items())
 
 
 def needs_arguments(run: Run) -> bool:

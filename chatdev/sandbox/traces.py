@@ -14,6 +14,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-
 _ERROR = re.compile(
     r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*|[A-Za-z_][\w.]*: .*)$", re.M
 )
+_IMPORTLIB = re.compile(
+    r'^  File "(?:<frozen importlib[^"]*>|/usr/lib/python3[^"]*/importlib/__init__\.py)", line .*\n(?:    .*\n)*', re.M
+)
 _PLACE = re.compile(r'^  File "([^"\n]+)", line (\d+)', re.M)
 
 
@@ -22,6 +25,7 @@ def plain(text: str) -> str:
     text = _ESCAPE.sub("", text.replace("\r\n", "\n"))
     text = text.replace("\r", "\n")
     text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+    text = _IMPORTLIB.sub("", text)
     return re.sub(rf"{WORK}/|/tmp/chatdev-box-\w+/app/", "", text)
 
 

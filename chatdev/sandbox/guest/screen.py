@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 SIZE = (1024, 768)
-KEYS = ("Right", "Down", "Left", "Up", "space", "Return", "a", "1")
+KEYS = ("Return", "space", "Right", "Down", "Left", "Up", "a", "1")
+MARGIN = 4
+"""Pixels at the edge that do not count when telling whether a window is blank (borders, focus rings)."""
 
 
 @dataclass
@@ -29,14 +31,14 @@ class Picture:
     png: bytes
     colours: int
     """Number of different colours."""
-    plain: float
-    """Share of the most frequent colour, 0 to 1."""
+    drawn: int
+    """Pixels that do not have the most frequent colour, without a margin."""
     checksum: int
     after: str
 
     def facts(self) -> dict[str, Any]:
         return {
-            "name": self.name, "colours": self.colours, "plain": round(self.plain, 4), "checksum": self.checksum,
+            "name": self.name, "colours": self.colours, "drawn": self.drawn, "checksum": self.checksum,
             "after": self.after,
         }  # fmt: skip
 
@@ -75,7 +77,7 @@ class Screen:
             return None, "Xvfb did not start"
         try:
             return Screen(process, f":{number}", display.Display(f":{number}")), ""
-        except Exception as error:  # noqa: BLE001 - python-xlib raises classes of its own and plain OSError
+        except _errors() as error:
             process.kill()
             process.wait()
             return None, f"the display cannot be reached: {error}"
@@ -83,17 +85,32 @@ class Screen:
     def windows(self) -> list[dict[str, Any]]:
         """Visible top-level windows that are no mere dots, largest first."""
         found = []
+        gone = _errors()
         try:
-            for window in self.connection.screen().root.query_tree().children:
+            children = self.connection.screen().root.query_tree().children
+        except gone:
+            return []
+        for window in children:
+            try:
                 shape, state = window.get_geometry(), window.get_attributes()
                 if state.map_state == 2 and shape.width > 8 and shape.height > 8:
                     found.append({
-                        "id": window.id, "title": _title(window), "x": shape.x, "y": shape.y, "width": shape.width,
+                        "id": window.id, "title": self._title(window), "x": shape.x, "y": shape.y, "width": shape.width,
                         "height": shape.height,
                     })  # fmt: skip
-        except Exception:  # noqa: BLE001 - a window may vanish between two requests; the next look tells
-            return found
+            except gone:
+                continue
         return sorted(found, key=lambda w: -w["width"] * w["height"])
+
+    def _title(self, window: Any) -> str:
+        """The name of a window, or of the client window below a frame."""
+        modern = self.connection.intern_atom("_NET_WM_NAME")
+        for one in [window, *window.query_tree().children]:
+            found = one.get_full_property(modern, 0)  # pygame sets only this one
+            name = found.value if found else one.get_wm_name()
+            if name:
+                return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name))[:120]
+        return ""
 
     def photograph(self, window: dict[str, Any], name: str, after: str) -> Picture | None:
         """The part of the screen where the window is."""
@@ -103,12 +120,12 @@ class Screen:
             return None
         try:
             image = self.connection.screen().root.get_image(left, top, width, height, 2, 0xFFFFFFFF)
-        except Exception:  # noqa: BLE001 - the display went away
+        except _errors():
             return None
         data = image.data if isinstance(image.data, bytes) else image.data.encode("latin-1")
-        counts = Counter(memoryview(data).cast("I").tolist())
+        counts = Counter(_inside(data, width, height))
         return Picture(
-            name, png_of(data, width, height), len(counts), max(counts.values()) / (width * height),
+            name, png_of(data, width, height), len(counts), counts.total() - max(counts.values()),
             zlib.crc32(data), after, )  # fmt: skip
 
     def key(self, name: str) -> None:
@@ -166,7 +183,7 @@ def play(screen: Screen, window: dict[str, Any], alive: Callable[[], bool]) -> I
             return
         try:
             act()
-        except Exception:  # noqa: BLE001 - python-xlib's own errors: the display or the window went away
+        except _errors():
             return
         now = [w for w in screen.windows() if w["id"] == window["id"]]
         picture = screen.photograph(now[0], f"screen-{number}-{after.replace(' ', '-')}.png", after) if now else None
@@ -187,10 +204,17 @@ def png_of(data: bytes, width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 6)) + chunk(b"IEND", b"")
 
 
-def _title(window: Any) -> str:
-    """The name of a window, or of the client window below a frame."""
-    for one in [window, *window.query_tree().children]:
-        name = one.get_wm_name()
-        if name:
-            return str(name)[:120]
-    return ""
+def _inside(data: bytes, width: int, height: int) -> list[int]:
+    """The pixels of a picture without its margin."""
+    pixels = memoryview(data).cast("I").tolist()
+    if width < 8 * MARGIN or height < 8 * MARGIN:
+        return pixels
+    rows = (pixels[y * width + MARGIN : (y + 1) * width - MARGIN] for y in range(MARGIN, height - MARGIN))
+    return [pixel for row in rows for pixel in row]
+
+
+def _errors() -> tuple[type[BaseException], ...]:
+    """What a request raises when a window or the whole display went away."""
+    from Xlib import error
+
+    return (error.XError, error.ConnectionClosedError, error.DisplayError, OSError)
