@@ -1,0 +1,212 @@
+"""The other companies and the ways a person takes part, each as a whole run."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from chatdev.run.journal import read_events
+from tests.chain.house import chatdev, git, only_product
+from tests.fake_behaviours import picture
+from tests.fake_openai import FakeOpenAI
+
+HELLO = '<file path="main.py">\nprint("hello")\n</file>\n'
+
+
+def script(tmp_path, *replies):
+    """A script file whose replies are played in order."""
+    path = tmp_path / "script.yaml"
+    path.write_text(json.dumps({"name": "test", "replies": list(replies)}), encoding="utf-8")
+    return f"scripted:{path}"
+
+
+def company(tmp_path, chain, roles="cto, programmer, reviewer", **files):
+    """A user's company folder that extends the default one."""
+    folder = tmp_path / "mine"
+    (folder / "phases").mkdir(parents=True)
+    (folder / "company.yaml").write_text(f"extends: default\nroles: [{roles}]\n{chain}", encoding="utf-8")
+    for name, text in files.items():
+        (folder / "phases" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return str(folder)
+
+
+def events_of(folder):
+    events, _ = read_events(only_product(folder) / ".chatdev" / "journal.jsonl")
+    return events
+
+
+def test_solo_is_one_reply_and_the_same_verification(tmp_path):
+    done = chatdev(
+        "--task",
+        "say hello",
+        "--company",
+        "solo",
+        "--model",
+        script(tmp_path, HELLO),
+        "--sandbox",
+        "host",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [event["phase"] for event in events_of(tmp_path) if event.kind == "said"] == ["solo"]
+
+
+def test_incremental_goes_on_with_a_repository_and_its_history(tmp_path):
+    old = tmp_path / "old"
+    (old / "src" / "deep").mkdir(parents=True)
+    (old / "src" / "deep" / "tool.py").write_text("def add(a, b):\n    return a + b\n", encoding="utf-8")
+    (old / "main.py").write_text("from src.deep.tool import add\nprint(add(1, 2))\n", encoding="utf-8")
+    author = ["-c", "user.name=Me", "-c", "user.email=me@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "My own work"]):
+        subprocess.run(["git", "-C", str(old), *command], check=True)
+    with FakeOpenAI(reply=lambda messages: _answer(messages[-1]["content"])) as server:
+        done = chatdev(
+            "--task", "add a subtraction", "--company", "incremental", "--from", str(old), "--sandbox", "host",
+            cwd=tmp_path, OPENAI_BASE_URL=server.url, OPENAI_MODEL="tiny",
+        )  # fmt: skip
+        shown = next(call for call in server.calls if "Write the whole program" in call.messages[-1]["content"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '<file path="src/deep/tool.py">' in shown.messages[-1]["content"]
+    product = only_product(tmp_path)
+    assert "My own work" in git(product, "log", "--format=%s")
+    assert "def sub" in (product / "src" / "deep" / "tool.py").read_text(encoding="utf-8")
+    assert git(old, "status", "--porcelain") == "", "the source itself is not touched"
+
+
+def _answer(text):
+    if "Write the whole program" in text:
+        return '<file path="src/deep/tool.py">\ndef add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n</file>'
+    if "manual" in text:
+        return '<file path="manual.md">\n# Tool\n</file>'
+    if "packages" in text:
+        return "<INFO> Nothing to install"
+    return "<INFO> Finished"
+
+
+ART = [
+    ("Which pictures", "apple.png: a red apple\nhead.png: the head of a snake"),
+    ("Draw these pictures", "".join(
+        f'<file path="pictures/{name}.svg">\n<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
+        f'<circle cx="32" cy="32" r="28" fill="red"/></svg>\n</file>\n' for name in ("apple", "head")
+    )),
+    ("These pictures lie", HELLO.replace("hello", "hello, apple")),
+    ("Write the whole program", HELLO),
+    ("Write tests", '<file path="tests/test_main.py">\ndef test_hello():\n    assert True\n</file>'),
+]  # fmt: skip
+
+
+@pytest.mark.docker
+def test_art_draws_svg_and_renders_it_in_the_sandbox(tmp_path, docker_engine):
+    def reply(messages):
+        text = messages[-1]["content"]
+        return next((say for hears, say in ART if hears in text), None) or _answer(text)
+
+    with FakeOpenAI(reply=reply) as server:
+        done = chatdev(
+            "--task", "a snake", "--company", "art", "--sandbox", "docker", cwd=tmp_path,
+            OPENAI_BASE_URL=server.url, OPENAI_MODEL="tiny",
+        )  # fmt: skip
+        integrate = next(c for c in server.calls if "These pictures lie" in c.messages[-1]["content"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    pictures = only_product(tmp_path) / "pictures"
+    assert (pictures / "apple.png").read_bytes().startswith(b"\x89PNG")
+    assert "pictures/apple.png: a red apple" in integrate.messages[-1]["content"]
+
+
+def test_art_takes_pictures_from_an_endpoint_that_draws(tmp_path):
+    def reply(messages):
+        text = messages[-1]["content"]
+        return next((say for hears, say in ART if hears in text), None) or _answer(text)
+
+    with FakeOpenAI(reply=reply) as server:
+        server.images = picture(b"\x89PNG\r\n\x1a\npicture")
+        done = chatdev(
+            "--task", "a snake", "--company", "art", "--sandbox", "none", cwd=tmp_path,
+            OPENAI_BASE_URL=server.url, OPENAI_MODEL="tiny",
+        )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert (only_product(tmp_path) / "pictures" / "head.png").read_bytes().endswith(b"picture")
+    assert not (only_product(tmp_path) / "pictures" / "head.svg").exists()
+
+
+def test_a_new_role_phase_loop_and_artifact_need_no_python(tmp_path):
+    folder = company(
+        tmp_path,
+        "chain:\n  - plan\n  - build\n  - loop: {name: polish, times: 4, until: judge.done, do: [judge, build]}\n",
+        plan="instructor: cto\nassistant: programmer\nwrites: [plan, size]\nconclusion: yaml\n"
+        "prompt: Plan it as YAML with plan and size.\n",
+        build="instructor: cto\nassistant: programmer\nreads: [plan, size]\nwrites: files\nconclusion: files\n"
+        "prompt: 'Build {{ plan }} of {{ size }}.'\n",
+        judge="instructor: cto\nassistant: reviewer\nreads: [files]\nwrites: review\ndone_when: <INFO> Good\n"
+        "prompt: 'Is it good? {{ files }}'\n",
+    )
+    model = script(
+        tmp_path,
+        "```yaml\nplan: a greeter\nsize: small\n```",
+        HELLO,
+        "Not yet.",
+        HELLO.replace("hello", "hi"),
+        "<INFO> Good",
+    )
+    done = chatdev("--task", "x", "--company", folder, "--model", model, "--sandbox", "none", cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    told = [event["text"] for event in events_of(tmp_path) if event.kind == "told"]
+    assert told[1].strip() == "Build a greeter of small."
+    (ended,) = [event for event in events_of(tmp_path) if event.kind == "loop_ended"]
+    assert (ended["until"], ended["rounds"]) == ("judge.done", 2)
+
+
+def test_a_dialogue_without_a_conclusion_is_reflected_upon(tmp_path):
+    replies = ["Perhaps a game?", "Or a website?", "Both are fine.", "Decide.", "I cannot.", "<INFO> Website"]
+    model = script(tmp_path, *replies)
+    folder = company(tmp_path, "chain: [demand_analysis]\n", roles="ceo, cpo, counselor")
+    chatdev("--task", "x", "--company", folder, "--model", model, "--sandbox", "none", cwd=tmp_path)
+    said = [(event["agent"], event["text"]) for event in events_of(tmp_path) if event.kind == "said"]
+    assert [agent for agent, _ in said] == ["cpo", "ceo", "cpo", "ceo", "cpo", "counselor"]
+    (modality,) = [event for event in events_of(tmp_path) if event.kind == "artifact" and event["name"] == "modality"]
+    assert modality["text"] == "Website"
+
+
+def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path):
+    def prompt_size(scope):
+        folder = tmp_path / scope
+        folder.mkdir()
+        done = chatdev(
+            "--task", "build a snake game", "--model", "scripted:snake", "--sandbox", "none",
+            "--set", f"stream.scope={scope}", cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 3, done.stderr
+        return sum(len(event["text"]) for event in events_of(folder) if event.kind == "told")
+
+    assert prompt_size("run") < 0.75 * prompt_size("phase")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_a_person_comments_until_approved(tmp_path):
+    model = script(tmp_path, HELLO, HELLO.replace("hello", "good morning"))
+    folder = company(tmp_path, "review: [build]\nchain: [build]\n", build=(
+        "instructor: cto\nassistant: programmer\nwrites: files\nconclusion: files\nprompt: Build.\n"
+    ))  # fmt: skip
+    master, slave = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "chatdev", "--task", "x", "--company", folder, "--model", model, "--sandbox", "none"],
+        cwd=tmp_path, stdin=slave, stdout=subprocess.PIPE, env={**os.environ, "CI": "true"}, text=True,
+    )  # fmt: skip
+    os.close(slave)
+    os.write(master, b"c\nFriendlier, please\n.\n\n")
+    out, _ = run.communicate(timeout=60)
+    os.close(master)
+    assert run.returncode == 3, out
+    assert "good morning" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
+    answers = [(event["answer"], event["text"]) for event in events_of(tmp_path) if event.kind == "answered"]
+    assert answers == [("comment", "Friendlier, please"), ("approve", "")]
+
+
+def test_without_a_terminal_a_review_fails_before_anything_is_spent(tmp_path):
+    done = chatdev("--task", "x", "--review", "all", "--model", script(tmp_path, HELLO), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "there is no terminal" in done.stderr
+    assert not (tmp_path / "warehouse").exists()
