@@ -61,19 +61,21 @@ class Rope:
         kinds, widths = _prove(model, draft)
         return cls(decoder, apply, takes_type, tuple(types), kinds, widths)
 
-    def angles(self, distance: int, layer: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """cos and sin of `distance` for a layer, fp32, shape [1, 1, width], free of YaRN's attention
-        factor.
+    def angles(self, distance: int | Tensor, layer: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """cos and sin of a distance, or of a vector of n, for a layer.
+
+        fp32, shape [1, n, width], free of YaRN's attention factor.
         """
         rotary = _rotary(self.decoder)
         probe = torch.zeros(1, dtype=torch.float32, device=device)
         extra = (self.layer_types[layer],) if self.per_layer_type else ()
-        # Position 0 has angle 0 everywhere, so its cosine is the attention factor itself.
-        at = torch.tensor([[0, abs(distance)]], device=device)
+        far = torch.as_tensor(distance, device=device).reshape(-1)
+        # Position 0 has angle 0 everywhere, so its cosine is the attention factor itself. Frequencies may depend
+        # on the largest position: negative ones are avoided.
+        at = torch.cat([far.new_zeros(1), far.abs()])[None]
         cos, sin = rotary(probe, at, *extra)
         scale = cos[:, :1, :1]
-        cos, sin = cos[:, 1:] / scale, sin[:, 1:] / scale
-        return cos, -sin if distance < 0 else sin
+        return cos[:, 1:] / scale, sin[:, 1:] / scale * far.sign()[None, :, None]
 
     def move(self, keys: Tensor, angles: tuple[Tensor, Tensor], layer: int) -> Tensor:
         """Keys [batch, heads, tokens, dim] rotated by `angles`, computed and returned in fp32."""
