@@ -10,10 +10,11 @@ blocks for type checkers, fall-backs for a missing import, empty command groups,
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chatdev.software.syntax import parse_python, suffix_of
@@ -45,7 +46,7 @@ _COMMENT_MARKS = {
 _UNFINISHED = re.compile(
     r"^\W*(TODO|FIXME)\b(?:\([^()]*\))?[\s:–—-]*"
     r"(?:$|(?:\w+\s+){0,3}(?:implement|fill in|complete|finish|add (?:the )?(?:logic|code|implementation)|your code)\b)"
-    r"|^\W*(?:(?:add |insert )?your (?:code|logic|implementation) (?:goes )?here|not (?:yet )?implemented(?: yet)?)\W*$",
+    r"|^\W*(?:(?:add |insert )?your (?:code|logic) (?:goes )?here|not (?:yet )?implemented(?: yet)?)\W*$",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"\b(TODO|FIXME)\b")
@@ -63,7 +64,10 @@ def find_placeholders(texts: dict[str, str]) -> list[Placeholder]:
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue  # a file that does not parse has a worse fault, and it is told elsewhere
     overridden = _overridden(trees.values())
-    found = [one for path, tree in trees.items() for one in _in_python(path, tree, overridden)]
+    found: list[Placeholder] = []
+    for path, tree in trees.items():
+        with contextlib.suppress(RecursionError):  # thousands of nested blocks: nobody's unfinished work
+            found += list(_in_python(path, tree, overridden))
     lines_found = {(one.path, one.line) for one in found}
     for path, text in texts.items():
         comments = _python_comments(text) if path in trees else _line_comments(path, text)
@@ -80,6 +84,8 @@ def find_placeholders(texts: dict[str, str]) -> list[Placeholder]:
 def _in_python(path: str, tree: ast.Module, overridden: set[tuple[str, str]]) -> Iterator[Placeholder]:
     def visit(node: ast.AST, owner: str, exempt: bool) -> Iterator[Placeholder]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                continue  # no function is defined inside an expression, and expressions nest deeply
             if isinstance(child, ast.ClassDef):
                 yield from visit(child, f"{owner}{child.name}.", exempt or _is_abstract(child))
             elif isinstance(child, Function):
@@ -153,11 +159,11 @@ def _last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _overridden(trees: object) -> set[tuple[str, str]]:
+def _overridden(trees: Iterable[ast.Module]) -> set[tuple[str, str]]:
     """(class, method) pairs that a subclass anywhere in the software defines again."""
     bases: dict[str, set[str]] = {}
     methods: dict[str, set[str]] = {}
-    for tree in trees:  # type: ignore[attr-defined]
+    for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 bases.setdefault(node.name, set()).update(filter(None, map(_last_name, node.bases)))

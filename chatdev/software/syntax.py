@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import sys
 import warnings
 from pathlib import PurePosixPath
@@ -18,6 +19,8 @@ from chatdev.software.problems import Problem
 _COMMENTED_JSON = re.compile(r"(^|/)(\.vscode/[^/]+|[tj]sconfig[^/]*|\.eslintrc|\.swcrc|devcontainer)(\.json)?$")
 _YAML_CHARS = 200_000
 """Beyond this YAML is not checked: the pure Python scanner takes about a second for a megabyte."""
+_CRASHING_CHARS = 40_000
+"""A shorter text cannot nest deeply enough to crash Python 3.10's parser (it takes about 20,000 levels)."""
 _PYTHON = (".py", ".pyw", ".pyi")
 
 
@@ -63,10 +66,27 @@ def _python(path: str, text: str) -> Problem | None:
 
 
 def parse_python(text: str) -> ast.Module:
-    """`ast.parse` without the warnings that a stranger's source would print on our terminal."""
+    """`ast.parse` without the warnings that a stranger's source would print on our terminal.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is no Python, or nested beyond what can be parsed.
+    """
+    if sys.version_info < (3, 11) and len(text) > _CRASHING_CHARS and not _survives(text):
+        raise RecursionError
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
+
+
+def _survives(text: str) -> bool:
+    """Parse in a child first: Python 3.10 is killed by `a.b.b.b…` of tens of thousands, where 3.11 raises."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", "import ast, sys; ast.parse(sys.stdin.buffer.read())"],
+        input=text.encode("utf-8", "replace"),
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode in (0, 1)
 
 
 def _json(path: str, text: str) -> Problem | None:

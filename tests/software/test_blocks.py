@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdev.software.blocks import BlockLimits, parse_reply, render_file
+from chatdev.software.placeholders import find_placeholders
+from chatdev.software.syntax import syntax_problem
 from tests.software.corpus import AWKWARD, HOSTILE
 
 
@@ -144,9 +146,20 @@ def test_a_flood_ends(flood):
     assert len(found.problems) <= 21
 
 
-def test_deeply_nested_source_is_a_problem_and_no_crash():
-    from chatdev.software.syntax import syntax_problem
-
-    assert syntax_problem("a.py", "(" * 50_000) is not None
-    assert syntax_problem("a.json", "[" * 200_000) is not None
-    assert syntax_problem("a.py", "x = " + "-" * 100_000 + "1") is not None
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "(" * 50_000),
+        ("a.py", "x = " + "-" * 100_000 + "1"),
+        ("a.py", "a" + ".b" * 200_000),
+        ("a.py", "a" + "+a" * 200_000),
+        ("a.py", "if a: pass\n" + "elif b: pass\n" * 50_000),
+        ("a.json", "[" * 200_000),
+        ("a.toml", "a = " + "[" * 50_000),
+        ("a.yaml", "[" * 50_000),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_source_nested_beyond_reason_is_a_problem_and_no_crash(path, text):
+    assert syntax_problem(path, text) is not None
+    assert find_placeholders({path: text}) == []
