@@ -1,0 +1,180 @@
+"""The whole decode step in one call of compiled code: `step.cpp`, built on this machine by its own C++ compiler.
+
+The build takes a few seconds, once for each version of the source and each kind of processor; the library is kept in
+the user's cache folder. Where there is no compiler, or it fails, `NoCompilerError` says why and torch's kernels serve.
+
+Non-goals: processors without fp32 vectors, Windows' own compiler, more than 32 rows in a call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chatdev.llm.local.fast.anatomy import ANGLE_BLOCK, Anatomy, Linear, Norm
+from chatdev.llm.local.fast.build import library
+from chatdev.llm.local.fast.packing import Blocks, Precision, to_blocks
+
+MOST_ROWS = 32
+_VOID, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
+KV_KINDS = {torch.float32: 0, torch.bfloat16: 1}
+
+
+def _fields(**kinds: Any) -> list[tuple[str, Any]]:
+    return list(kinds.items())
+
+
+class _Matrix(ctypes.Structure):
+    _fields_ = _fields(data=_VOID, scale=_VOID, bias=_VOID, rows=_INT, columns=_INT, kind=_INT, group=_INT)
+
+
+class _Norm(ctypes.Structure):
+    _fields_ = _fields(weight=_VOID, bias=_VOID, eps=_FLOAT, form=_INT)
+
+
+_MATRICES = ("qkv", "out", "gate", "up", "down")
+_NORMS = ("before_attention", "after_attention", "before_mlp", "after_mlp", "query", "key")
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        *((name, _Matrix) for name in _MATRICES),
+        *((name, _Norm) for name in _NORMS),
+        *_fields(keys=_VOID, values=_VOID, rotates=_INT, unused=_INT),
+    ]
+
+
+class _Model(ctypes.Structure):
+    _fields_ = [
+        ("layer", ctypes.POINTER(_Layer)),
+        ("head", _Matrix),
+        ("last", _Norm),
+        *_fields(layers=_INT, hidden=_INT, heads=_INT, kv_heads=_INT, dim=_INT, inner=_INT, rotary=_INT),
+        *_fields(interleaved=_INT, act=_INT, kv_kind=_INT, scaling=_FLOAT),
+    ]
+
+
+class _Call(ctypes.Structure):
+    _fields_ = [
+        *_fields(x=_VOID, logits=_VOID, cos=_VOID, sin=_VOID, scratch=_VOID, wanted=_VOID),
+        *_fields(batch=_INT, n=_INT, wanted_rows=_INT, capacity=_INT, start=_INT, at=_INT, threads=_INT, stride=_INT),
+    ]
+
+
+class NativeStep:
+    """`step(ids [batch, n], cache, rows)` for batch * n up to `MOST_ROWS` on a SinkCache.
+
+    Args:
+        anatomy: what `dissect` found; its tensors are packed and not kept.
+        precision: of all weights; with int4, the head is int8.
+
+    Raises:
+        NoCompilerError: the kernels could not be built.
+    """
+
+    most_rows = MOST_ROWS
+
+    def __init__(self, anatomy: Anatomy, precision: Precision) -> None:
+        self.library = library()
+        self.anatomy_rope = anatomy
+        self.embed = anatomy.embed
+        self._kept: list[Tensor] = []
+        """Everything that C holds pointers to."""
+        self.bytes = 0
+        self._lock = threading.Lock()
+        self.layers = (_Layer * len(anatomy.layers))()
+        for there, here in zip(self.layers, anatomy.layers, strict=True):
+            for name in _MATRICES:
+                setattr(there, name, self._matrix(getattr(here, name), precision))
+            for name in _NORMS:
+                setattr(there, name, self._norm(getattr(here, name), anatomy.dim if name in ("query", "key") else 0))
+            there.rotates = here.rotates
+        self.model = _Model(
+            layer=self.layers,
+            head=self._matrix(anatomy.head, "int8" if precision == "int4" else precision),
+            last=self._norm(anatomy.last, 0),
+            layers=len(anatomy.layers),
+            interleaved=anatomy.interleaved,
+            act=("silu", "gelu").index(anatomy.act),
+            **{k: getattr(anatomy, k) for k in ("hidden", "heads", "kv_heads", "dim", "inner", "rotary", "scaling")},
+        )
+        matrices = [getattr(layer, name) for layer in self.layers for name in _MATRICES]
+        # Rows are written in whole blocks, and int4 keeps the sums of its groups behind the columns.
+        self.stride = max(-(-m.rows // 16) * 16 + m.columns + m.columns // 16 for m in matrices) // 64 * 64 + 128
+        self.vocabulary = self.model.head.rows
+        self._angles: dict[int, tuple[Tensor, Tensor]] = {}
+        self._scratch = torch.empty(0)
+
+    def _keep(self, tensor: Tensor | None) -> int | None:
+        if tensor is None:
+            return None
+        self._kept.append(tensor)
+        return tensor.data_ptr()
+
+    def _matrix(self, linear: Linear, precision: Precision) -> _Matrix:
+        blocks: Blocks = to_blocks(linear.weight, precision)
+        self.bytes += blocks.bytes
+        bias = None
+        if linear.bias is not None:
+            bias = torch.zeros(-(-blocks.rows // 16) * 16)
+            bias[: blocks.rows] = linear.bias
+        group = blocks.columns // blocks.scale.shape[1] if blocks.scale is not None and blocks.scale.ndim == 4 else 0
+        pointers = (self._keep(blocks.data), self._keep(blocks.scale), self._keep(bias))
+        return _Matrix(*pointers, blocks.rows, blocks.columns, blocks.kind, group)
+
+    def _norm(self, norm: Norm | None, dim: int) -> _Norm:
+        if norm is None:
+            return _Norm()
+        form = 1 if norm.centred else 2 if dim and norm.weight.shape[0] > dim else 0
+        weight = norm.weight.contiguous()
+        return _Norm(self._keep(weight), self._keep(norm.bias), norm.eps, form)
+
+    def angles(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Rows [count, rotary / 2] of cosines and sines, from blocks that are kept."""
+        block, at = divmod(first, ANGLE_BLOCK)
+        if at + count > ANGLE_BLOCK:
+            return self.anatomy_rope.angles(first, count)
+        if block not in self._angles:
+            self._angles[block] = self.anatomy_rope.angles(block * ANGLE_BLOCK, ANGLE_BLOCK)
+        cos, sin = self._angles[block]
+        return cos[at : at + count], sin[at : at + count]
+
+    def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
+        """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
+        batch, n = ids.shape
+        plan = cache.plan
+        with self._lock, torch.no_grad():
+            hidden = self.embed(ids)
+            x = torch.empty(batch * n, self.stride)
+            x[:, : self.model.hidden] = hidden.view(batch * n, -1)
+            first = plan.seen
+            cache.begin(n)
+            first -= plan.offset
+            cos, sin = self.angles(first, n)
+            self._point_at(cache, batch, hidden.dtype)
+            logits = torch.empty(batch * rows, -(-self.vocabulary // 16) * 16)
+            wanted = torch.arange(batch * n, dtype=torch.int32).view(batch, n)[:, n - rows :].contiguous()
+            call = _Call(
+                x.data_ptr(), logits.data_ptr(), cos.data_ptr(), sin.data_ptr(), None, wanted.data_ptr(),
+                batch, n, batch * rows, plan.capacity, plan.start, plan.start + plan.held,
+                torch.get_num_threads(), self.stride,
+            )  # fmt: skip
+            floats = self.library.scratch_floats(ctypes.byref(self.model), ctypes.byref(call))
+            if self._scratch.numel() < floats:
+                self._scratch = torch.empty(floats)
+            call.scratch = self._scratch.data_ptr()
+            self.library.step(ctypes.byref(self.model), ctypes.byref(call))
+            cache.commit(n)
+        return logits.view(batch, rows, -1)[..., : self.vocabulary]
+
+    def _point_at(self, cache: Any, batch: int, dtype: torch.dtype) -> None:
+        for there, layer in zip(self.layers, cache.layers, strict=True):
+            if not layer.is_initialized:
+                shape = torch.empty(batch, self.model.kv_heads, 0, self.model.dim, dtype=dtype)
+                layer.lazy_initialization(shape, shape)
+            there.keys, there.values = layer.keys.data_ptr(), layer.values.data_ptr()
+        self.model.kv_kind = KV_KINDS[cache.layers[0].dtype]
