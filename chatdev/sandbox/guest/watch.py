@@ -14,6 +14,8 @@ from chatdev.sandbox.guest.procs import Ground, cpu_seconds, ports_of, reads_fro
 from chatdev.sandbox.guest.screen import Screen, play
 
 LOOK_EVERY = 0.3
+GLANCES = 3
+"""Different pictures kept of a window before it has settled."""
 
 
 class Watcher:
@@ -30,6 +32,7 @@ class Watcher:
         self.window_since: float | None = None
         self.pictures: list[tuple[str, bytes]] = []
         self.picture_facts: list[dict[str, Any]] = []
+        self.played = False
         self.waits = False
         self.typed: list[str] = []
         self.nudged: float | None = None
@@ -92,11 +95,23 @@ class Watcher:
         if self.window_since is None:
             self.window_since = age
         settled = age - self.window_since > min(1.0, self.start / 4)
-        if self.gui and settled and not self.picture_facts:
+        if self.gui and not settled:
+            self._glance(seen[0], age)
+        if self.gui and settled and not self.played:
+            self.played = True
             for picture in play(self.screen, seen[0], lambda: running.process.poll() is None):
                 self.picture_facts.append(picture.facts())
                 self.pictures.append((picture.name, picture.png))
             self.windows = self.screen.windows() or seen
+
+    def _glance(self, window: dict[str, Any], age: float) -> None:
+        """Photograph a new window at once: a game can be over before it has settled, and what moved then has moved."""
+        known = {facts["checksum"] for facts in self.picture_facts}
+        name = f"screen-0-{len(known) + 1}.png"
+        picture = self.screen.photograph(window, name, f"{age:.1f} s") if self.screen and len(known) < GLANCES else None
+        if picture is not None and picture.checksum not in known:
+            self.picture_facts.append(picture.facts())
+            self.pictures.append((picture.name, picture.png))
 
     def _input(self, running: Any, pids: list[int], age: float) -> None:
         name = running.input_name()
