@@ -64,6 +64,8 @@ class CompanyRun:
     person: Person = field(default_factory=Nobody)
     screens: Callable[[Ledger, dict[str, str]], Iterable[Reader]] = lambda ledger, titles: ()
     """Makes the readers of this run's events, once ledger and titles are known."""
+    begun: bool = False
+    """The run has a task in its journal, so there is something to resume."""
 
     def run(self) -> dict[str, Any]:
         """Work until the chain is through or something stops it; returns the report."""
@@ -121,10 +123,10 @@ class CompanyRun:
         )
         stack.callback(crew.close)
         models = {role: crew.model_of(role).name for role in self.bundle.used_roles()}
-        started = journal.once("run_started", "run", lambda: self._started(models))
         engine = self._engine(journal)
-        if engine is not None:
-            engine.sweep()
+        # From here on there is something to resume; whatever was missing has been told before.
+        started = journal.once("run_started", "run", lambda: self._started(models))
+        self.begun = True
         workspace = Workspace(product.root, WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes))
         history = History(product.root)
         self._first_files(journal, history, started["born"])

@@ -87,7 +87,11 @@ def run_command(
     product = products.create(warehouse(out), name or wanted)
     bundle.write(product.company)
     life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
-    return work(life, quiet, verbose, as_json)
+    try:
+        return work(life, quiet, verbose, as_json)
+    finally:
+        if not life.begun:
+            products.discard(product)
 
 
 @click.command("resume")
@@ -172,7 +176,8 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
         report = life.run()
     except UserError:
         _close(screens)
-        click.echo(f"saved; go on with: {command_name()} resume {life.product.name}", err=True)
+        if life.begun:
+            click.echo(f"saved; go on with: {command_name()} resume {life.product.name}", err=True)
         raise
     finally:
         _close(screens)

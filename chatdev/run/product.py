@@ -13,9 +13,11 @@ Names come from strangers (tasks, `--name`), so a slug is made of letters, digit
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
+import shutil
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -103,11 +105,18 @@ def create(warehouse: Path, name: str) -> Product:
     raise UserError("a thousand products of this name and second exist", where=str(warehouse), fix="Use --name")
 
 
+def discard(product: Product) -> None:
+    """Remove a product whose run never began, and the warehouse with it if it is empty."""
+    shutil.rmtree(product.root, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        product.root.parent.rmdir()
+
+
 def products(warehouse: Path) -> list[Product]:
     """All products of a warehouse, newest first."""
     if not warehouse.is_dir():
         return []
-    found = [Product(path) for path in warehouse.iterdir() if (path / OURS / "journal.jsonl").is_file()]
+    found = [Product(path) for path in warehouse.resolve().iterdir() if (path / OURS / "journal.jsonl").is_file()]
     return sorted(found, key=lambda product: product.journal.stat().st_mtime, reverse=True)
 
 
