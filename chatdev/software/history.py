@@ -13,50 +13,33 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from chatdev.errors import UserError
+from chatdev.software.commits import (
+    FORMAT,
+    Commit,
+    FileChange,
+    full_message,
+    identity,
+    one_line,
+    read_changes,
+    read_commit,
+    slug,
+)
 from chatdev.software.paths import GENERATED_FOLDERS, PRIVATE_FOLDERS
 from chatdev.software.safegit import SafeGit
+
+__all__ = ["Commit", "FileChange", "History"]
 
 _EXCLUDE = "# The run's own folder and what tools generate.\n" + "".join(
     f"{name}/\n" for name in (".chatdev", *sorted(GENERATED_FOLDERS))
 ) + "*.pyc\n.chatdev-new-*\n"  # fmt: skip
 _REVISION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._/-]{0,200}([~^][0-9]*)*$")
-_FORMAT = "%H%n%P%n%at%n%an%n%ae%n%s%n%(trailers:only=true,unfold=true)"
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SHA = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
-
-@dataclass(frozen=True)
-class FileChange:
-    """One file of a commit; `added` and `removed` count lines and are None for bytes that are no text."""
-
-    path: str
-    status: str
-    """created, modified or deleted"""
-    added: int | None
-    removed: int | None
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One change of the software. `files` is filled where the commit was just made or was asked for by itself."""
-
-    sha: str
-    message: str
-    """The first line."""
-    author: str = ""
-    email: str = ""
-    date: datetime = _EPOCH
-    trailers: dict[str, str] = field(default_factory=dict)
-    files: list[FileChange] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    """Symbolic links and inner repositories that were there and not committed."""
 
 
 class History:
@@ -96,11 +79,11 @@ class History:
             date: author's and committer's date, to the second; now when None.
         """
         left_out = self._stage()
-        name, email = _identity(author_name, "Somebody"), _identity(author_email, "nobody@chatdev.invalid")
+        name, email = identity(author_name, "Somebody"), identity(author_email, "nobody@chatdev.invalid")
         when = f"@{int((date or datetime.now(timezone.utc)).timestamp())} +0000"
         done = self.git.run(
             *("commit", "-q", "--no-verify", "--no-gpg-sign", "--cleanup=verbatim", "--file=-"),
-            stdin=_message(message, trailers or {}),
+            stdin=full_message(message, trailers or {}),
             variables={
                 f"GIT_{role}_{key}": value
                 for role in ("AUTHOR", "COMMITTER")
@@ -139,30 +122,39 @@ class History:
     def _show(self, revision: str, left_out: list[str]) -> Commit:
         done = self.git.text(
             *("show", "-z", "--raw", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"),
-            f"--format={_FORMAT}%x00",
+            f"--format={FORMAT}%x00",
             revision,
             "--",
         )
         head, _, rest = done.partition("\0")
-        commit = _parsed(head)
-        return Commit(**{**vars(commit), "files": _file_changes(rest.lstrip("\0\n").split("\0")), "left_out": left_out})
+        commit = read_commit(head)
+        return Commit(**{**vars(commit), "files": read_changes(rest.lstrip("\0\n").split("\0")), "left_out": left_out})
 
     def head(self) -> str | None:
         """The id of the newest commit, None in an empty repository."""
+        loose = self.git.folder / "refs" / "heads" / "main"
+        pointer = self.git.folder / "HEAD"
+        if pointer.is_file() and pointer.read_bytes() == b"ref: refs/heads/main\n" and loose.is_file():
+            sha = loose.read_text(encoding="ascii", errors="replace").strip()
+            if _SHA.match(sha):  # the usual case needs no process
+                return sha
         done = self.git.run("rev-parse", "--verify", "-q", "HEAD", ok=(0, 1))
         return done.stdout.decode().strip() or None
 
     def commits(self) -> list[Commit]:
         """All commits, newest first, without their files."""
+        return self._log()
+
+    def _log(self, *options: str) -> list[Commit]:
         if self.head() is None:
             return []
-        done = self.git.text("log", "-z", f"--format={_FORMAT}", "HEAD", "--")
-        return [_parsed(entry) for entry in done.split("\0") if entry.strip()]
+        done = self.git.text("log", "-z", f"--format={FORMAT}", *options, "HEAD", "--")
+        return [read_commit(entry) for entry in done.split("\0") if entry.strip()]
 
     def find(self, trailer: str, value: str) -> Commit | None:
         """The newest commit with this trailer, with its files; None when there is none."""
-        wanted = _one_line(value)
-        for commit in self.commits():
+        wanted = one_line(value)
+        for commit in self._log("--fixed-strings", f"--grep={trailer}: {wanted}"):
             if commit.trailers.get(trailer) == wanted:
                 return self._show(commit.sha, [])
         return None
@@ -175,13 +167,13 @@ class History:
         Raises:
             UserError: there is no commit yet.
         """
+        head = self.head()
+        if head is None:
+            raise UserError("there is no commit to tag", where=str(self.root))
         tag = slug(name)
-        done = self.git.run("show-ref", "--tags", "--verify", "-q", f"refs/tags/{tag}", ok=(0, 1))
-        if done.returncode == 1:
-            head = self.head()
-            if head is None:
-                raise UserError("there is no commit to tag", where=str(self.root))
-            self.git.run("update-ref", f"refs/tags/{tag}", head, "")
+        done = self.git.run("update-ref", f"refs/tags/{tag}", head, "", ok=(0, 128))
+        if done.returncode:
+            self.git.run("show-ref", "--verify", "-q", f"refs/tags/{tag}")
         return tag
 
     def tags(self) -> dict[str, str]:
@@ -266,58 +258,6 @@ class History:
         from chatdev.software.importing import import_into
 
         return import_into(self, Path(source), datetime.fromtimestamp(born or 0, tz=timezone.utc))
-
-
-def slug(name: str) -> str:
-    """A tag name for any text."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    kept = re.sub(r"\.{2,}", ".", re.sub(r"[^0-9A-Za-z._-]+", "-", plain)).strip("-._")[:80].strip("-._")
-    kept = kept.removesuffix(".lock")
-    return kept or "version"
-
-
-def _message(message: str, trailers: Mapping[str, str]) -> str:
-    """Subject, body and trailers; control characters out, so no name can pose as another trailer."""
-    subject, _, body = message.strip().replace("\r\n", "\n").partition("\n")
-    parts = [_one_line(subject) or "Change", _plain(body).strip()]
-    lines = [f"{re.sub(r'[^A-Za-z0-9-]', '-', key)}: {_one_line(value)}" for key, value in trailers.items()]
-    return "\n\n".join(part for part in (*parts, "\n".join(lines)) if part) + "\n"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_plain(text).split())
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in text)
-
-
-def _identity(text: str, otherwise: str) -> str:
-    return _one_line(re.sub(r"[<>]", "", text)).strip(" .,:;\"'\\") or otherwise
-
-
-def _parsed(entry: str) -> Commit:
-    sha, _parents, date, author, email, subject, *rest = entry.lstrip("\n").split("\n")
-    trailers = dict(line.split(": ", 1) for line in rest if ": " in line)
-    return Commit(sha, subject, author, email, datetime.fromtimestamp(int(date), tz=timezone.utc), trailers)
-
-
-def _file_changes(fields: list[str]) -> list[FileChange]:
-    """Read `--raw --numstat -z`: first `:modes ids X` and path in turn, then `added<TAB>removed<TAB>path`."""
-    status: dict[str, str] = {}
-    counts: dict[str, tuple[int | None, int | None]] = {}
-    words = {"A": "created", "D": "deleted"}
-    at = 0
-    while at < len(fields):
-        part = fields[at]
-        if part.startswith(":") and at + 1 < len(fields):
-            status[fields[at + 1]] = words.get(part[-1], "modified")
-            at += 1
-        elif part.count("\t") >= 2:
-            added, removed, path = part.lstrip("\n").split("\t", 2)
-            counts[path] = tuple(None if n == "-" else int(n) for n in (added, removed))  # type: ignore[assignment]
-        at += 1
-    return [FileChange(path, word, *counts.get(path, (None, None))) for path, word in sorted(status.items())]
 
 
 def _unwanted(root: Path) -> list[str]:

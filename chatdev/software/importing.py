@@ -88,7 +88,8 @@ def _take_history(history: History, source: Path, folder: Path) -> None:
     git = history.git
     if (shared / "shallow").is_file():
         (git.folder / "shallow").write_bytes((shared / "shallow").read_bytes())
-    with_source = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(shared / "objects")}
+    quoted = str(shared / "objects").replace("\\", "\\\\").replace('"', '\\"')
+    with_source = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}
     try:
         git.run("update-ref", "refs/heads/main", sha, variables=with_source)
         for name, tagged in refs.items():
@@ -98,12 +99,21 @@ def _take_history(history: History, source: Path, folder: Path) -> None:
         git.run("repack", "-a", "-d", "-q", variables=with_source)
         git.run("rev-list", "--objects", "--quiet", "--all")
         git.run("read-tree", "HEAD")
+        _forget_submodules(history)
     except GitFailed as error:
         raise UserError(
             f"the history of this repository cannot be read ({str(error).splitlines()[-1]})",
             where=str(source),
             fix="Start from a full clone of it, or from a copy without .git.",
         ) from error
+
+
+def _forget_submodules(history: History) -> None:
+    """Take links to other repositories out of the index: their files, where they are there, are copied as files."""
+    entries = history.git.text("ls-files", "--stage", "-z").split("\0")
+    linked = [entry.split("\t", 1)[1] for entry in entries if entry.startswith("160000 ")]
+    if linked:
+        history.git.run("update-index", "--force-remove", "-z", "--stdin", stdin="\0".join(linked) + "\0")
 
 
 def _refs(shared: Path) -> dict[str, str]:

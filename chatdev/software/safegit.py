@@ -80,7 +80,6 @@ class SafeGit:
         *arguments: str,
         stdin: str | bytes | None = None,
         variables: Mapping[str, str] | None = None,
-        settings: Mapping[str, str] | None = None,
         ok: Iterable[int] = (0,),
         checked: bool = True,
         pathspecs: str = "literal",
@@ -89,7 +88,6 @@ class SafeGit:
 
         Args:
             variables: further environment variables.
-            settings: configuration that differs from the safe one, for this call.
             ok: exit statuses that are no failure.
             checked: make the repository's configuration safe first.
             pathspecs: `literal` takes every path as it is written; `magic` allows git's `:(exclude)`.
@@ -100,9 +98,9 @@ class SafeGit:
         """
         if checked:
             self.make_safe()
-        done = self._start(arguments, stdin, variables, settings, pathspecs)
+        done = self._start(arguments, stdin, variables, pathspecs)
         if done.returncode not in tuple(ok) and b".lock': File exists" in done.stderr and self.clear_stale_locks():
-            done = self._start(arguments, stdin, variables, settings, pathspecs)
+            done = self._start(arguments, stdin, variables, pathspecs)
         if done.returncode not in tuple(ok):
             words = " ".join(arguments[:3])
             raise GitFailed(f"git {words} failed ({done.returncode}): {_text(done.stderr).strip()[:2000]}")
@@ -117,10 +115,9 @@ class SafeGit:
         arguments: tuple[str, ...],
         stdin: str | bytes | None,
         variables: Mapping[str, str] | None,
-        settings: Mapping[str, str] | None,
         pathspecs: str,
     ) -> subprocess.CompletedProcess[bytes]:
-        options = {**_OVERRIDES, "safe.directory": self.root.as_posix(), **(settings or {})}
+        options = {**_OVERRIDES, "safe.directory": self.root.as_posix()}
         command = [git_program(), "--no-pager", *(["--literal-pathspecs"] if pathspecs == "literal" else [])]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
@@ -167,15 +164,19 @@ class SafeGit:
             capture_output=True,
             check=False,
         )
-        entries = [entry.partition("\n")[::2] for entry in _text(listed.stdout).split("\0") if entry]
-        kept = [(name, value) for name, value in entries if _HARMLESS.match(name) and "\n" not in value]
+        entries = [
+            (entry.partition("\n")[0], entry.partition("\n")[2]) for entry in _text(listed.stdout).split("\0") if entry
+        ]
+        kept = [entry for entry in entries if _harmless(*entry)]
         if listed.returncode or len(kept) != len(entries):
-            dropped = sorted({name for name, _ in entries if not _HARMLESS.match(name)})
+            dropped = sorted({name for name, value in entries if not _harmless(name, value)})
             (self.folder / "config.refused").write_bytes(content)
             content = _written(kept).encode()
             config.write_bytes(content)
             what = ", ".join(dropped[:5]) if dropped else "unreadable lines"
-            self.notices.append(f".git/config: {what} could run programs; the old file is .git/config.refused")
+            self.notices.append(
+                f".git/config: {what} could run programs or misdirect git; the old file is .git/config.refused"
+            )
         self._trusted = content
 
     def _check_attributes(self) -> None:
@@ -257,6 +258,10 @@ def _environment(root: Path) -> dict[str, str]:
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_CEILING_DIRECTORIES": root.parent.as_posix(),
     }
+
+
+def _harmless(name: str, value: str) -> bool:
+    return bool(_HARMLESS.match(name)) and "\n" not in value and (name, value) != ("core.bare", "true")
 
 
 def _written(entries: list[tuple[str, str]]) -> str:
