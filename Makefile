@@ -8,7 +8,7 @@ UPGRADE ?=
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format lock bench clean
+.PHONY: help setup test lint format docs lock bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/'
@@ -27,6 +27,9 @@ lint: setup  ## linter, format and types, changing nothing
 format: setup  ## put the code into its format
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+docs: setup  ## write docs/commands.md anew from the program's own help texts
+	UPDATE_DOCS=1 $(PY) -m pytest -q tests/cli/test_docs.py -k help_texts
 
 lock: setup  ## write constraints.txt anew from pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
