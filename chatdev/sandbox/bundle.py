@@ -106,9 +106,7 @@ def _read(path: Path) -> bytes | None:
         return None
     with os.fdopen(handle, "rb") as file:
         info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_BYTES:
-            return None
-        return file.read()
+        return file.read(MAX_BYTES + 1) if stat.S_ISREG(info.st_mode) else None
 
 
 def contents(bundle: Bundle) -> dict[str, bytes]:

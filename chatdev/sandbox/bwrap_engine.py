@@ -6,13 +6,17 @@ have; nothing of /home, /root, /var or /etc beyond what programs need to start i
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from chatdev.errors import UserError
-from chatdev.sandbox import wire
+from chatdev.sandbox import cgroup, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.docker_engine import ENV
 from chatdev.sandbox.job import WORK, Job
@@ -36,38 +40,86 @@ class BubblewrapEngine(PipeEngine):
         if tool is None:
             raise UserError("bubblewrap is not installed", fix="Run: apt-get install bubblewrap")
         self.tool = tool
-        tried = _try(tool)
+        self.root = hasattr(os, "geteuid") and os.geteuid() == 0
+        self.scope = [] if self.root else cgroup.systemd_prefix(config)
+        group = cgroup.make(config) if self.root else None
+        self.grouped, self.swap = group is not None, group is None or cgroup.counts_swap(group)
+        if group:
+            group.remove()
+        tried = self._try()
         if tried:
             raise UserError(
                 f"bubblewrap cannot make its namespaces here ({tried})",
-                fix="Allow them: sysctl -w kernel.unprivileged_userns_clone=1, or use Docker.",
+                fix="Allow them (sysctl -w kernel.unprivileged_userns_clone=1), or use Docker.",
             )
         self.version = _said([tool, "--version"])
 
     def describe(self) -> str:
         c = self.config
-        return f"{self.version}: no network, {c.memory} memory, {c.pids} pids, {c.disk} disk, {c.seconds:g} s"
+        cpus = f"{c.cpus:g} cpu, " if self.grouped or self.scope else ""
+        return f"{self.version}: no network, {c.memory} memory, {cpus}{c.pids} pids, {c.disk} disk, {c.seconds:g} s"
 
     def missing_limits(self) -> list[str]:
+        if self.grouped or self.scope:
+            return [] if self.swap else ["swap is not counted towards memory (bubblewrap)"]
         return [
-            "the number of processes is not limited (bubblewrap)",
-            "memory is limited for each process, not for all together (bubblewrap)",
-            "processor time is not limited (bubblewrap)",
+            "memory is watched and not enforced, because no control group can be made here (bubblewrap)",
+            "processor time is not limited, because no control group can be made here (bubblewrap)",
         ]
 
-    def launch(self, space: Path, job: Job) -> Launch:
+    @contextlib.contextmanager
+    def launch(self, space: Path, job: Job) -> Iterator[Launch]:
+        group = cgroup.make(self.config) if self.grouped else None
+        try:
+            yield self._launch(job, group)
+        finally:
+            if group is not None:
+                group.remove()
+
+    def _launch(self, job: Job, group: cgroup.Group | None) -> Launch:
         c = self.config
-        command = [self.tool, *walls(), "--size", str(c.disk_bytes), "--tmpfs", "/box"]
-        command += ["--size", str(min(c.disk_bytes, 64 * 1024**2)), "--tmpfs", "/tmp"]
+        inside = [*walls(), *(group.binds() if group else []), "--size", str(c.disk_bytes), "--tmpfs", "/box"]
+        inside += ["--size", str(min(c.disk_bytes, 64 * 1024**2)), "--tmpfs", "/tmp"]
         if job.deps:
-            command += ["--ro-bind", job.deps, "/deps"]
-        command += ["--remount-ro", "/", "--chdir", "/box", "/usr/bin/python3", "-I", "-c", wire.BOOTSTRAP]
+            inside += ["--ro-bind", job.deps, "/deps"]
+        inside += ["--remount-ro", "/", "--chdir", "/box", "/usr/bin/python3", "-I", "-c", wire.BOOTSTRAP]
         limits = {
-            "RLIMIT_CORE": 0, "RLIMIT_FSIZE": c.disk_bytes, "RLIMIT_NOFILE": 1024, "RLIMIT_DATA": c.memory_bytes,
-            "RLIMIT_NPROC": c.pids + 16,
+            "RLIMIT_CORE": 0, "RLIMIT_FSIZE": c.disk_bytes, "RLIMIT_NOFILE": 1024, "RLIMIT_NPROC": c.pids + 16,
         }  # fmt: skip
-        env: dict[str, Any] = {"PATH": ENV["PATH"], "LANG": "C.UTF-8", "HOME": "/box"}
-        return Launch(command, env, ENV, WORK, own_namespace=True, rlimits=limits)
+        together = bool(group or self.scope)
+        if not together:
+            limits["RLIMIT_DATA"] = c.memory_bytes
+        env = {"PATH": ENV["PATH"], "LANG": "C.UTF-8", "HOME": "/box"}
+        if self.scope:  # systemd-run finds the user's manager by these; bubblewrap clears them again
+            env |= {n: os.environ[n] for n in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS") if n in os.environ}
+            inside = ["--clearenv", "--setenv", "PATH", ENV["PATH"], "--setenv", "HOME", "/box", *inside]
+        return Launch(
+            self._command(inside, group), env, ENV, WORK, own_namespace=True, rlimits=limits,
+            watch_memory=0 if together else c.memory_bytes,
+        )  # fmt: skip
+
+    def sweep(self) -> list[str]:
+        return [*cgroup.sweep(), *super().sweep()]
+
+    def _command(self, inside: list[str], group: cgroup.Group | None) -> list[str]:
+        """bubblewrap with its options, started in the group and, by root, as a user that nobody else is.
+
+        Root itself is exempt from the limit on processes, and could read what only root may read below /usr.
+        """
+        if not self.root:
+            return [*self.scope, self.tool, *inside]
+        uid = str(2_000_000 + secrets.randbelow(50_000_000))
+        return [sys.executable, "-I", "-c", cgroup.ENTER, group.entrances if group else "", uid, self.tool, *inside]
+
+    def _try(self) -> str:
+        """Start an empty box; returns the complaint, or ""."""
+        command = self._command([*walls(), "--tmpfs", "/box", "/usr/bin/python3", "-I", "-c", ""], None)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, cwd="/")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        lines = done.stderr.strip().splitlines()
+        return "" if done.returncode == 0 else (lines[-1] if lines else f"exit {done.returncode}")
 
 
 def walls() -> list[str]:
@@ -85,19 +137,6 @@ def walls() -> list[str]:
     for name in ETC:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     return options
-
-
-def _try(tool: str) -> str:
-    """Start an empty box; returns the complaint, or ""."""
-    try:
-        done = subprocess.run(
-            [tool, *walls(), "--tmpfs", "/box", "/usr/bin/python3", "-I", "-c", ""], capture_output=True, text=True,
-            timeout=20, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    lines = done.stderr.strip().splitlines()
-    return "" if done.returncode == 0 else (lines[-1] if lines else f"exit {done.returncode}")
 
 
 def _said(command: list[str]) -> str:

@@ -7,8 +7,10 @@ ended with all its children; but it can read what the user can read and reach wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatdev.sandbox import wire
@@ -47,12 +49,13 @@ class HostEngine(PipeEngine):
             "the number of processes and processor time are not limited (host engine)",
         ]
         if sys.platform.startswith("linux"):
-            missing.append("memory is limited for each process, not for all together (host engine)")
+            missing.append("memory is watched and not enforced (host engine)")
         else:
             missing.append("memory is not limited (host engine)")
         return missing
 
-    def launch(self, space: Path, job: Job) -> Launch:
+    @contextlib.contextmanager
+    def launch(self, space: Path, job: Job) -> Iterator[Launch]:
         own = {name: os.environ[name] for name in ALLOWED if name in os.environ}
         home, temp = space / "home", space / "tmp"
         temp.mkdir()
@@ -72,11 +75,12 @@ class HostEngine(PipeEngine):
         limits = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": self.config.disk_bytes, "RLIMIT_NOFILE": 1024}
         if sys.platform.startswith("linux"):
             limits["RLIMIT_DATA"] = self.config.memory_bytes
-        return Launch(
+        yield Launch(
             [sys.executable, "-I", "-c", wire.BOOTSTRAP],
             own,
             product,
             str(space / "app"),
             own_namespace=False,
             rlimits=limits,
+            watch_memory=self.config.memory_bytes,
         )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class Launch:
     """The product's folder as seen inside."""
     own_namespace: bool
     rlimits: Mapping[str, int] = field(default_factory=dict)
+    watch_memory: int = 0
+    """Bytes that all processes of the product together may hold, watched by the supervisor; 0 when a group does it."""
 
 
 class PipeEngine:
@@ -42,7 +45,7 @@ class PipeEngine:
     def __init__(self, config: SandboxConfig, run_id: str) -> None:
         self.config, self.run_id = config, run_id
 
-    def launch(self, space: Path, job: Job) -> Launch:
+    def launch(self, space: Path, job: Job) -> AbstractContextManager[Launch]:
         raise TypeError(f"{type(self).__name__} does not say how a box is started")
 
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
@@ -58,19 +61,22 @@ class PipeEngine:
         space = Path(tempfile.mkdtemp(prefix=PREFIX))
         (space / "owner").write_text(owner.mark(), encoding="ascii")
         try:
-            launch = self.launch(space, job)
-            process = subprocess.Popen(
-                launch.command, env=dict(launch.env), cwd=space, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, start_new_session=True,
-            )  # fmt: skip
-            line = PipeLine(process)
-            try:
-                yield line, launch
-            finally:
-                line.close()
-                _end(process)
+            with self.launch(space, job) as launch:
+                yield from self._started(launch, space)
         finally:
             shutil.rmtree(space, ignore_errors=True)
+
+    def _started(self, launch: Launch, space: Path) -> Iterator[tuple[PipeLine, Launch]]:
+        process = subprocess.Popen(
+            launch.command, env=dict(launch.env), cwd="/" if launch.own_namespace else space, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        line = PipeLine(process)
+        try:
+            yield line, launch
+        finally:
+            line.close()
+            _end(process)
 
     @contextlib.contextmanager
     def session(self, job: Job, secret: str) -> Iterator[tuple[Line, Iterator[bytes]]]:
@@ -82,7 +88,7 @@ class PipeEngine:
         return wire.opening(
             job, secret, work=launch.work, env=launch.product_env, keep=self.config.output_bytes,
             disk=self.config.disk_bytes if launch.own_namespace else 0, own_namespace=launch.own_namespace,
-            rlimits=launch.rlimits,
+            rlimits=launch.rlimits, watch_memory=launch.watch_memory,
         )  # fmt: skip
 
     def sweep(self) -> list[str]:

@@ -41,7 +41,7 @@ START_MARGIN = 30.0
 
 def opening(
     job: Job, secret: str, *, work: str, env: Mapping[str, str], keep: int, disk: int, own_namespace: bool,
-    rlimits: Mapping[str, int] | None = None,
+    rlimits: Mapping[str, int] | None = None, watch_memory: int = 0,
 ) -> Iterator[bytes]:  # fmt: skip
     """Everything that is written to a new box, in pieces."""
     archives = {"product": job.bundle, **job.extra}
@@ -54,6 +54,7 @@ def opening(
         "disk": disk,
         "own_namespace": own_namespace,
         "rlimits": dict(rlimits or {}),
+        "watch_memory": watch_memory,
         "deadline": deadline(job),
         "display": job.display,
         "serve": job.serve,

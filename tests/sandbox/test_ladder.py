@@ -124,7 +124,7 @@ def test_a_server_that_fails_on_its_first_page_fails(rungs):
 
 
 def test_a_full_screen_terminal_program_gets_a_terminal(rungs):
-    text = "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    s.refresh()\n    s.getch()\ncurses.wrapper(main)\n"
+    text = "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    s.getch()\ncurses.wrapper(main)\n"
     report, found = rungs({"main.py": text})
     assert report.verdict == "verified", report.for_model()
     assert "waits for input" in found["start"].summary
@@ -167,7 +167,8 @@ def test_packages_are_started_as_modules(rungs):
 def test_all_missing_names_are_told_apart_at_once(rungs):
     report, found = rungs({
         "main.py": "import helper\nfrom player import Player\nimport lib.sounds\nhelper.go()\n",
-        "helper.py": "import cv2\ntry:\n    import surely_not_there\nexcept ImportError:\n    pass\ndef go():\n    return 1\n",
+        "helper.py": "import cv2\ntry:\n    import surely_not_there\nexcept ImportError:\n    pass\n"
+        "def go():\n    return 1\n",
         "lib/music.py": "",
     })  # fmt: skip
     details = found["import"].details
@@ -207,7 +208,8 @@ def test_hidden_tests_show_what_failed_and_not_their_code(rungs, tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "test_secret.py").write_text(
-        "from calc import add\n\ndef test_large_numbers():\n    secret_value = 40\n    assert add(secret_value, 2) == 42, 'sums are wrong'\n"
+        "from calc import add\n\ndef test_large_numbers():\n    secret_value = 40\n"
+        "    assert add(secret_value, 2) == 42, 'sums are wrong'\n"
     )
     report, found = rungs({"main.py": "import calc\n", "calc.py": "def add(a, b):\n    return 0\n"}, accept=hidden)
     needs(found["acceptance"])
@@ -232,7 +234,7 @@ def test_a_program_that_edits_the_hidden_tests_fails(rungs, tmp_path):
 
 
 def test_scripts_of_a_page_are_checked(rungs):
-    page = "<!DOCTYPE html>\n<html><head><title>x</title></head>\n<body><p>hi</p>\n<script>\nlet a = ;\n</script></body></html>\n"
+    page = "<!DOCTYPE html>\n<html><body><p>hi</p>\n<script>\nlet a = ;\n</script></body></html>\n"
     report, found = rungs({"index.html": page})
     needs(found["import"])
     assert report.verdict == "failed"

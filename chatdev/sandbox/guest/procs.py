@@ -165,6 +165,13 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
 
+def resident_bytes(pids: list[int]) -> int:
+    """Memory held by the given processes; pages they share are counted once for each."""
+    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+    fields = (_read(PROC / str(pid) / "statm").split() for pid in pids)
+    return sum(int(f[1]) - int(f[2]) for f in fields if len(f) > 2) * page
+
+
 class Limits:
     """Counts what the control group had to refuse, before and after a step (cgroup v1 and v2)."""
 

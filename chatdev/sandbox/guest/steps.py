@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chatdev.sandbox.guest.frames import Keeper
-from chatdev.sandbox.guest.procs import Ground, Limits
+from chatdev.sandbox.guest.procs import Ground, Limits, resident_bytes
 from chatdev.sandbox.guest.serve import with_terminal
 
 FLOOD = 256 * 1024**2
@@ -185,7 +185,7 @@ def run_step(
         result["error"] = f"cannot start {step['command'][0]!r}: {error.strerror or error}"
         result["stdout"] = result["stderr"] = Keeper(1).wire()
         return result
-    code = _wait(running, step, result, watcher)
+    code = _wait(running, step, result, watcher, plan, ground)
     result["seconds"] = round(running.age, 3)
     went, besides = ground.end_all(running.process, GRACE)
     if code is None:
@@ -205,9 +205,11 @@ def run_step(
     return result
 
 
-def _wait(running: Running, step: dict[str, Any], result: dict[str, Any], watcher: Any) -> int | None:
+def _wait(
+    running: Running, step: dict[str, Any], result: dict[str, Any], watcher: Any, plan: dict[str, Any], ground: Ground
+) -> int | None:
     """The exit status, or None when it has to be ended (time, flood, or the watcher has seen enough)."""
-    pause = 0.005
+    pause, next_sum = 0.005, 0.0
     while True:
         code = running.process.poll()
         if code is not None:
@@ -217,6 +219,11 @@ def _wait(running: Running, step: dict[str, Any], result: dict[str, Any], watche
         if running.written > FLOOD:
             result["limit"] = "output"
             return None
+        if plan["watch_memory"] and running.age > next_sum:
+            next_sum = running.age + 0.2
+            if resident_bytes(ground.strangers()) > plan["watch_memory"]:
+                result["limit"] = "memory"
+                return None
         if watcher is not None and watcher.look(running, result):
             return None
         if running.age > step["seconds"]:

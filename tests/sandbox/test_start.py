@@ -1,0 +1,167 @@
+"""`start`: a product for a person, by the real terminal, browser requests and signals; nothing stays behind."""
+
+import http.cookiejar
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from chatdev.sandbox.docker_engine import LABEL
+
+PERSON = """
+import sys
+from pathlib import Path
+from chatdev.sandbox import SandboxConfig, open_engine
+from chatdev.sandbox.attach import start
+engine = open_engine(SandboxConfig(engine=sys.argv[1]), run_id="start-test")
+code = start(Path(sys.argv[2]), engine, lambda line: print(f"[{line}]", flush=True))
+print("code", code, flush=True)
+"""
+
+
+@pytest.fixture
+def person(boxed):
+    """Start a product in a process of its own; everything is ended at the end of the test."""
+    started = []
+
+    def go(folder, **streams):
+        process = subprocess.Popen([sys.executable, "-c", PERSON, boxed.name, str(folder)], **streams)
+        started.append(process)
+        return process
+
+    yield go
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def pipes():
+    return {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+
+
+def wait_for(stream, pattern):
+    """Read until a pattern is there."""
+    seen = b""
+    while not (found := re.search(pattern, seen)):
+        data = os.read(stream.fileno() if hasattr(stream, "fileno") else stream, 4096)
+        assert data, seen
+        seen += data
+    return found
+
+
+def test_piped_input_reaches_the_program_and_its_status_comes_back(person, product):
+    folder = product({"main.py": "print('Hello', input('name? '))\nraise SystemExit(7)\n"})
+    output, _ = person(folder, **pipes()).communicate(b"Ada\n", timeout=60)
+    assert output.replace(b"\r\n", b"\n") == b"name? Hello Ada\ncode 7\n"
+
+
+def test_a_real_terminal_gets_keys_colours_and_its_size(person, product):
+    folder = product({
+        "main.py": "import os, sys, tty\nprint(os.get_terminal_size(), sys.stdin.isatty())\ntty.setcbreak(0)\n"
+        "print('\\x1b[31mpress a key', flush=True)\nprint('got', os.read(0, 1))\n"
+    })  # fmt: skip
+    master, slave = pty.openpty()
+    process = person(folder, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    wait_for(master, rb"terminal_size\(columns=\d+, lines=\d+\) True")
+    wait_for(master, rb"\x1b\[31mpress a key")
+    os.write(master, b"k")
+    wait_for(master, rb"got b'k'")
+    wait_for(master, rb"code 0")
+    process.wait(timeout=30)
+    os.close(master)
+
+
+def test_control_c_goes_to_the_program(person, product):
+    folder = product({
+        "main.py": "import time\nprint('ready', flush=True)\ntry:\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('told to stop')\n    raise SystemExit(5)\n"
+    })  # fmt: skip
+    master, slave = pty.openpty()
+    person(folder, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    wait_for(master, rb"ready")
+    os.write(master, b"\x03")
+    wait_for(master, rb"told to stop")
+    wait_for(master, rb"code 5")
+    os.close(master)
+
+
+def test_control_c_twice_ends_what_does_not_listen(person, product):
+    folder = product({
+        "main.py": "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('ready', flush=True)\n"
+        "while True: time.sleep(1)\n"
+    })  # fmt: skip
+    master, slave = pty.openpty()
+    person(folder, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    wait_for(master, rb"ready")
+    os.write(master, b"\x03")
+    time.sleep(0.3)
+    os.write(master, b"\x03")
+    wait_for(master, rb"code 130")
+    os.close(master)
+
+
+SERVER = """\
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class H(BaseHTTPRequestHandler):
+    def do_POST(self):
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[::-1])
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", 8765), H).serve_forever()
+"""
+
+
+def test_a_server_is_reached_on_a_forwarded_port(person, product):
+    process = person(product({"server.py": SERVER}), **pipes())
+    address = wait_for(process.stdout, rb"port 8765 is at (http://127\.0\.0\.1:\d+/)")[1].decode()
+    for size in (1, 100_000, 3_000_000):
+        data = os.urandom(size)
+        with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=30) as answer:
+            assert answer.read() == data[::-1]
+    process.send_signal(signal.SIGINT)
+    assert b"code 130" in process.communicate(timeout=30)[0]
+
+
+@pytest.mark.docker
+def test_a_window_is_shown_in_the_browser_behind_a_one_time_token(docker, product):
+    text = "import tkinter as tk\nroot = tk.Tk()\ntk.Label(root, text='hello').pack()\nroot.mainloop()\n"
+    folder = product({"main.py": text})
+    process = subprocess.Popen([sys.executable, "-c", PERSON, "docker", str(folder)], **pipes())
+    try:
+        address = wait_for(process.stdout, rb"window is at (http://127\.0\.0\.1:\d+/\?token=[\w-]+)")[1].decode()
+        for wrong in (address.split("?")[0], address[:-3] + "abc"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(wrong, timeout=10)
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        page = browser.open(address, timeout=20).read()
+        assert b"noVNC" in page
+        assert b"RFB" in browser.open(address.split("?")[0] + "core/rfb.js", timeout=20).read()
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address, timeout=10)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert docker.client.containers.list(all=True, filters={"label": f"{LABEL}=start-test"}) == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nothing_to_start_is_told(boxed, product):
+    from chatdev.errors import UserError
+    from chatdev.sandbox.attach import start
+
+    with pytest.raises(UserError, match="no entry point to start"):
+        start(product({"notes.txt": "hello"}), boxed, print)
