@@ -1,0 +1,67 @@
+"""Streams decoded together against one alone (bar 6).
+
+python -m benchmarks.local_batch --streams 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+
+from benchmarks.local_common import report, talker
+from chatdev.llm.base import SayLimits
+from chatdev.llm.local.model import LocalModel
+from chatdev.llm.local.stream import LocalStream
+
+
+def main() -> None:
+    """Run it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--shape", default="125m")
+    options.add_argument("--streams", type=int, default=8)
+    options.add_argument("--tokens", type=int, default=64)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    dtype = torch.float32 if given.precision == "fp32" else torch.bfloat16
+    model = talker(given.shape, 1024, dtype, lookup=False)
+    streams = []
+    for i in range(given.streams):
+        stream = model.open(f"You are clerk number {i}.", seed=i + 1)
+        stream.hear("word " * (210 + i))
+        stream.run_waiting()
+        streams.append(stream)
+    alone: list[float] = []
+    together: list[float] = []
+    for _ in range(given.rounds):
+        alone.append(_pace(model, streams[:1], given.tokens))
+        together.append(_pace(model, streams, given.tokens))
+    one, many = sorted(alone)[len(alone) // 2], sorted(together)[len(together) // 2]
+    rows = [
+        ["", "tokens/s"],
+        ["one stream", f"{one:.1f}"],
+        [f"{given.streams} streams together", f"{many:.1f} ({many / one:.2f}x)"],
+    ]
+    report(f"Streams decoded together, {given.shape}, {given.precision}, window 1,024", rows, "8 streams 2.5x one")
+
+
+def _pace(model: LocalModel, streams: list[LocalStream], tokens: int) -> float:
+    for stream in streams:
+        stream.hear("Go on.")
+        stream.run_waiting()
+    start = time.perf_counter()
+    if len(streams) == 1:
+        for _ in streams[0].say(SayLimits(tokens=tokens)):
+            pass
+    else:
+        for _ in model.say_together([(stream, SayLimits(tokens=tokens)) for stream in streams]):
+            pass
+    return len(streams) * tokens / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Lookup decoding: a file said again with some lines changed, and text with nothing to copy (bar 7).
+
+    python -m benchmarks.local_lookup
+
+The weights are random, so what is said is forced: after every forward the logits of the wanted token are raised. All
+work of a real step is done, and the drafts are found as ever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from benchmarks.local_common import report, talker
+from chatdev.llm.base import Sampling, SayLimits
+
+STOP = 2
+
+
+def main() -> None:
+    """Run it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--shape", default="125m")
+    options.add_argument("--tokens", type=int, default=1000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    chance = random.Random(7)
+    lines = [[chance.randrange(300, 30_000) for _ in range(chance.randrange(8, 18))] for _ in range(given.tokens // 13)]
+    changed = [[chance.randrange(300, 30_000) for _ in line] if i % 20 == 10 else line for i, line in enumerate(lines)]
+    old, new = ([token for line in each for token in line] for each in (lines, changed))
+    fresh = [chance.randrange(300, 30_000) for _ in range(given.tokens // 2)]
+    # Text that repeats short runs by chance, as prose does, and copies nothing for long.
+    prose = [(i * i // 7) % 90 + 300 if i % 3 else chance.randrange(300, 400) for i in range(given.tokens // 2)]
+    rows = [["", "plain", "with lookup", "ratio", "accepted"]]
+    for name, said in (
+        ("file said again, 5 % of the lines changed", new),
+        ("random tokens", fresh),
+        ("prose-like", prose),
+    ):
+        paces: dict[bool, list[float]] = {False: [], True: []}
+        rate = ""
+        for _ in range(given.rounds):
+            for lookup in (False, True):
+                pace, rate = _say(given.shape, old, said, lookup)
+                paces[lookup].append(pace)
+        plain, fast = (statistics.median(paces[lookup]) for lookup in (False, True))
+        rows.append([name, f"{plain:.1f} tok/s", f"{fast:.1f} tok/s", f"{fast / plain:.2f}x", rate])
+    report(f"Lookup decoding, {given.shape}, fp32, window 4,096", rows, "2.5x for the file, never below 0.97x")
+
+
+_models: dict[str, Any] = {}
+
+
+def _say(shape: str, held: list[int], said: list[int], lookup: bool) -> tuple[float, str]:
+    model = _models.setdefault(shape, talker(shape, 4096, sampling=Sampling()))
+    model.forward = model.__dict__.setdefault("plain_forward", model.forward)
+    stream = model.open("You are a programmer.")
+    if not lookup:
+        stream.lookup = None
+    stream.put(held)
+    stream.hear("Write it again.")
+    stream.run_waiting()
+    first, forward = stream.tape.total + len(model.speller.asked()), model.forward
+
+    def forced(ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
+        place = cache.seen + ids.shape[1] - rows + 1 - first
+        logits = forward(ids, cache, rows)
+        for row in range(rows):
+            if 0 <= place + row < len(said):
+                logits[:, row, said[place + row]] = 1e9
+        return logits
+
+    model.forward = forced
+    start = time.perf_counter()
+    for _ in stream.say(SayLimits(tokens=len(said))):
+        pass
+    seconds = time.perf_counter() - start
+    assert stream.tape.since(stream.reply.mark.start) == said
+    rate = f"{stream.lookup.rate():.0%} of {stream.lookup.proposed}" if stream.lookup else ""
+    return len(said) / seconds, rate
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""A small trained model far beyond its context: does it stay as good as inside it? (bar 9)
+
+    python -m benchmarks.local_trained --model FOLDER --tokens 50000
+
+The text is a dialogue of the model's own samples (each begun afresh, well inside the context), so that it is text the
+model knows how to continue. Its perplexity inside the context is that of each sample alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from math import exp
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.local_common import report
+from chatdev.llm.local import open_local
+from chatdev.llm.local.perplexity import Plan, figure, losses, measure
+
+
+def main() -> None:
+    """Run it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--model", required=True)
+    options.add_argument("--tokens", type=int, default=50_000)
+    options.add_argument("--window", type=int)
+    options.add_argument("--plot", type=Path)
+    given = options.parse_args()
+    model = open_local(given.model, window=given.window)
+    network, trained = model.network, model.network.config.max_position_embeddings
+    samples = sample(network, given.tokens, trained // 2, model.tokenizer.bos_token_id)
+    inside, count = 0.0, 0
+    for piece in samples:
+        with torch.no_grad():
+            logits = network(input_ids=piece[None]).logits[0]
+        inside += float(losses(logits[:-1], piece[1:]).sum())
+        count += len(piece) - 1
+    text = torch.cat(samples)
+    window = given.window or model.settings.window
+    curves = measure(network, text, Plan(window=window, sinks=(0, 1, 2, 4), dense=given.tokens, samples=400))
+    best = exp(inside / count)
+    rows = [["cache", "perplexity", "against inside the context"], ["inside the context", f"{best:.3f}", ""]]
+    for curve in curves:
+        rows.append([curve.name, f"{curve.perplexity:,.3f}", f"{curve.perplexity / best - 1:+.1%}"])
+    report(f"{len(text):,} tokens, context {trained}, window {window}", rows, "sinks within 3 %, dense degrades")
+    if given.plot:
+        figure(curves, given.plot, f"{len(text):,} tokens, trained on {trained}")
+
+
+@torch.no_grad()
+def sample(network: Any, tokens: int, length: int, first: int, rows: int = 64) -> list[torch.Tensor]:
+    """Samples at temperature 1 of `length` tokens each, [length] every one."""
+    generator, found = torch.Generator().manual_seed(3), []
+    while sum(len(piece) for piece in found) < tokens:
+        ids, cache = torch.full((rows, 1), first), None
+        for _ in range(length - 1):
+            out = network(input_ids=ids[:, -1:], past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            odds = out.logits[:, -1].float().softmax(-1)
+            ids = torch.cat([ids, torch.multinomial(odds, 1, generator=generator)], dim=1)
+        found.extend(ids)
+    return found[: -(-tokens // length)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""A turn against re-feeding the window; fork against prefill; save and load (bar 5).
+
+python -m benchmarks.local_turn
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers.cache_utils import DynamicCache
+
+from benchmarks.local_common import interleaved, network, report, talker
+from chatdev.llm.local.cache import SinkCache
+
+
+def main() -> None:
+    """Run it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--shape", default="125m")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--new", type=int, default=200)
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    model = network(given.shape)
+    rows = [["", "here", "the other way", "ratio"]]
+    for window in (1020, 2044):
+        rows.append(_turn(model, window, given.new, given.rounds))
+    rows.append(_fork(model, given.rounds))
+    rows.append(_load(given.shape, given.rounds))
+    report(
+        f"A turn of {given.new} new tokens, {given.shape}, fp32", rows,
+        "prompt 3.5x at 1020 and 6.5x at 2044, fork 40x, load below 50 ms",
+    )  # fmt: skip
+
+
+def _turn(model: object, window: int, new: int, rounds: int) -> list[str]:
+    cache = SinkCache(model, 4, window)  # type: ignore[arg-type]
+    ids = torch.randint(5, 30_000, (1, window + 600))
+    cache.feed(model, ids)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def refeed() -> None:
+        dense = DynamicCache(config=model.config)  # type: ignore[attr-defined]
+        model(input_ids=ids[:, : window + 4], past_key_values=dense, logits_to_keep=1)  # type: ignore[operator]
+
+    times = interleaved({"stream": lambda: cache.feed(model, ids[:, :new]) and None, "refeed": refeed}, rounds)  # type: ignore[arg-type, func-returns-value]
+    return _row(f"prompt part of a turn, 4+{window}", times["stream"], times["refeed"], "re-fed window")
+
+
+def _fork(model: object, rounds: int) -> list[str]:
+    prefix = torch.randint(5, 30_000, (1, 300))
+    cache = SinkCache(model, 4, 1020)  # type: ignore[arg-type]
+    cache.feed(model, prefix)  # type: ignore[arg-type]
+    ways = {
+        "fork": lambda: cache.fork() and None,
+        "prefill": lambda: SinkCache(model, 4, 1020).feed(model, prefix) and None,  # type: ignore[arg-type]
+    }
+    times = interleaved(ways, 3 * rounds)  # type: ignore[arg-type]
+    return _row("fork of a prefix of 300 tokens", times["fork"], times["prefill"], "prefilled")
+
+
+def _load(shape: str, rounds: int) -> list[str]:
+    stream = talker(shape).open("You are a clerk.")
+    stream.hear("word " * 400)
+    stream.run_waiting()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stream.safetensors"
+        ways = {"save": lambda: stream.save(path), "load": lambda: stream.load(path) and None}
+        times = interleaved(ways, 3 * rounds)  # type: ignore[arg-type]
+        size = path.stat().st_size / 1e6
+    return [f"load of a full window of 1,024 ({size:.0f} MB)", f"{times['load'] * 1e3:.1f} ms",
+            f"save {times['save'] * 1e3:.1f} ms", ""]  # fmt: skip
+
+
+def _row(what: str, here: float, there: float, other: str) -> list[str]:
+    return [what, f"{here * 1e3:.1f} ms", f"{other} {there * 1e3:.1f} ms", f"{there / here:.1f}x"]
+
+
+if __name__ == "__main__":
+    main()
