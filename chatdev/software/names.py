@@ -59,6 +59,11 @@ _LABEL = re.compile(
 _LIST_MARK = re.compile(r"^(?:[-*+]\s+|\(?\d{1,3}[.)]\s+)")
 _HEADING = re.compile(r"^#{1,6}\s+(?:(?:step\s+)?\d{1,3}[.:)]\s*)?(.*?)\s*#*$", re.IGNORECASE)
 _WRAPPED = re.compile(r"^(\*\*|__|`+|\*|_|\"|')(.+?)\1$")
+_DESCRIBED = re.compile(r"^(\*\*[^*]{1,240}\*\*|`[^`]{1,240}`)\s*(?:[–—:]|-(?=\s))\s*(.{1,160})$")
+_CHANGING = _words(
+    "change changes changed replace replaced add added update updated modify modified fix fixed remove insert "
+    "line lines function method snippet only part edit run output prints shows"
+)
 _TRAILER = re.compile(r"\s+\([^()]{1,60}\)$")
 _QUOTED = re.compile(r"`([^`]{1,240})`|\*\*([^*]{1,240})\*\*")
 _ATTRIBUTE = re.compile(r"(?:^|[\s{,])(?:title|filename|file|path|name)\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"'},]+))")
@@ -81,11 +86,11 @@ def looks_like_path(text: str, *, spaces: bool = False, sure: bool = False) -> b
     last = parts[-1]
     if not spaces and " " in text and (" " in last or text.count(" ") > 2 or text.split()[0].lower() in _FILLER):
         return False
-    if last.lower() in BARE_NAMES or last.lower().startswith(".env."):
+    if last.lower() in BARE_NAMES or last.lower().startswith((".env.", "dockerfile.", "makefile.")):
         return True
     stem, dot, extension = last.rpartition(".")
     if sure:
-        return bool(last and (len(parts) > 1 or (dot and extension)))
+        return bool(last and (len(parts) > 1 or (dot and re.fullmatch(r"\w{1,12}", extension))))
     return bool(dot and stem.strip(".") and extension.lower() in EXTENSIONS)
 
 
@@ -112,12 +117,17 @@ def name_in_line(line: str) -> tuple[str | None, bool]:
     text = text.rstrip(":").rstrip()
     text, wrapped = _unwrap(text)
     if label := _LABEL.match(text):
-        named, _ = _unwrap(label[1].strip().rstrip(":").rstrip())
+        named, _ = _unwrap(_TRAILER.sub("", label[1].strip().rstrip(":").rstrip()))
         return (named, True) if looks_like_path(named, spaces=True, sure=True) else (None, False)
     short, _ = _unwrap(_TRAILER.sub("", text).rstrip(":").rstrip())
     for candidate in (text, short):
         if looks_like_path(candidate, spaces=wrapped or titled):
             return candidate, wrapped or titled
+    described = _DESCRIBED.match(text)
+    if described and not set(re.findall(r"[a-z]+", described[2].lower())) & _CHANGING:
+        candidate, _ = _unwrap(described[1])
+        if looks_like_path(candidate, spaces=True):
+            return candidate, False
     return _name_in_sentence(line.strip()), False
 
 
@@ -155,7 +165,7 @@ def split_info(info: str) -> tuple[str, str | None]:
         return "", None
     first = words[0].lstrip(".")
     if len(words) == 2:
-        name, _ = _unwrap(words[1].strip())
+        name, _ = _unwrap(re.sub(r"^(?://|#)\s*", "", words[1].strip()))
         label = _LABEL.match(name)
         name = label[1].strip() if label else name
         return first.lower(), name if looks_like_path(name, spaces=True) else None

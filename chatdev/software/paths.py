@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 COMPONENT_BYTES = 120
@@ -120,9 +121,12 @@ def _check_component(part: str) -> None:
         raise BadPath(f"a name in it is longer than {COMPONENT_BYTES} bytes")
 
 
-def path_key(path: str | PurePosixPath) -> str:
-    """The spelling two paths share when a case-insensitive file system takes them for one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold())
+@lru_cache(maxsize=20_000)
+def path_key(name: str) -> str:
+    """The spelling two names share when a case-insensitive file system takes them for one."""
+    return (
+        name.lower() if name.isascii() else unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    )
 
 
 def collides(path: str | PurePosixPath, existing: Iterable[str]) -> str | None:
@@ -131,16 +135,18 @@ def collides(path: str | PurePosixPath, existing: Iterable[str]) -> str | None:
     Two paths collide when they, or folders on the way, differ only in upper and lower case, or when one is a file
     where the other needs a folder. The very same path does not collide with itself.
     """
-    wanted = PurePosixPath(path)
-    parts, keys = wanted.parts, tuple(path_key(p) for p in wanted.parts)
+    parts = str(path).split("/")
+    keys = [path_key(part) for part in parts]
     for other in existing:
-        theirs = PurePosixPath(other).parts
-        their_keys = tuple(path_key(p) for p in theirs)
-        shared = 0
-        while shared < min(len(keys), len(their_keys)) and keys[shared] == their_keys[shared]:
-            shared += 1
-        if parts[:shared] != theirs[:shared]:
-            return other
-        if shared == min(len(keys), len(their_keys)) and len(keys) != len(their_keys):
-            return other
+        if other == str(path):
+            continue
+        theirs = other.split("/")
+        for at, (ours, its) in enumerate(zip(parts, theirs, strict=False)):
+            if ours == its:
+                if at + 1 == min(len(parts), len(theirs)) < max(len(parts), len(theirs)):
+                    return other  # one of them is a file where the other needs a folder
+                continue
+            if keys[at] == path_key(its):
+                return other
+            break
     return None

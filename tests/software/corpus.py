@@ -116,6 +116,20 @@ AWKWARD = [
         ),
     ),
     Case(
+        "a name with a description of the file, and of a change",
+        "- `a.py`: the rules of the game\n```python\na = 1\n```\n2. **b.py** - the screen\n```python\nb = 1\n```\n"
+        "`c.py`: change this line\n```python\nc = 1\n```\nFile: d.py (new)\n```python\nd = 1\n```\n",
+        (("a.py", "a = 1\n"), ("b.py", "b = 1\n"), ("d.py", "d = 1\n")),
+        problems=((None, 10, "without a file name"),),
+    ),
+    Case(
+        "sentences that small models write",
+        "The `a.py` file is as follows:\n```python\na = 1\n```\nCreate a file named `b.py` with this content:\n"
+        "```python\nb = 1\n```\nSave this as c.py:\n```python\nc = 1\n```\nHere's the complete code for **d/d.py**:\n"
+        "```python\nd = 1\n```\n```js // e.js\nlet e;\n```\n",
+        (("a.py", "a = 1\n"), ("b.py", "b = 1\n"), ("c.py", "c = 1\n"), ("d/d.py", "d = 1\n"), ("e.js", "let e;\n")),
+    ),
+    Case(
         "names from published failures that are none",
         "matplotlib.pyplot\n```python\nx = 1\n```\nself.draw_pixel\n```python\ny = 1\n```\n"
         ".py\n```python\nz = 1\n```\n",
