@@ -29,7 +29,7 @@ from chatdev.chain.words import Words
 from chatdev.company import CompanyBundle
 from chatdev.errors import Interrupted, Stop, UserError
 from chatdev.llm.base import Model, Sampling
-from chatdev.llm.select import open_model, preflight
+from chatdev.llm.select import Memory, open_model, preflight
 from chatdev.run.files import write_json
 from chatdev.run.journal import Event, Journal
 from chatdev.run.ledger import Ledger, RunLimits
@@ -169,12 +169,15 @@ class CompanyRun:
 
             return write
 
+        stream = self.bundle.company.stream
         sampling = Sampling(**self.bundle.company.sampling.model_dump(), seed=self.order.seed)
         model = open_model(
             name,
             sampling=sampling,
             on_wait=tell("waiting", "seconds", "reason"),
             on_notice=tell("notice", "text"),
+            on_progress=tell("progress", "what", "done"),
+            memory=Memory(stream.sinks, stream.window, stream.precision),
         )
         preflight(model)
         return model

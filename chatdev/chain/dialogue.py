@@ -18,6 +18,10 @@ from chatdev.llm.base import SayLimits
 
 CHARS_PER_TOKEN = 3
 """A low guess, for bounding how much text a prompt may take of a window."""
+DEFAULT_WINDOW = 4096
+"""Tokens, where the company leaves the window to the model."""
+ENDPOINT_ROOM = 100_000
+"""Characters of files in one prompt to an endpoint, whose own window is cut to fit by the client."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ class Dialogue:
 
         def make() -> tuple[str, list[Item]]:
             source = self.ctx.bundle.sources.get(f"phase:{self.phase.name}", self.phase.name)
-            room = self.ctx.bundle.company.stream.window * CHARS_PER_TOKEN
-            room = room if self.ctx.crew.keeps(agent.name) else max(room, 100_000)
+            window = self.ctx.bundle.company.stream.window or DEFAULT_WINDOW
+            room = window * CHARS_PER_TOKEN if self.ctx.crew.keeps(agent.name) else ENDPOINT_ROOM
             return self.ctx.composer.compose(
                 template, str(source), agent, self.phase.reads, room, **self._roles(agent), **self.names
             )

@@ -41,6 +41,7 @@ def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
 @click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
 @click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
+@click.option("--precision", metavar="KIND", help="Weights of a local model: auto, fp32, bf16, fp16, int8 or int4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all sampling.")
 @out_option
 @set_option
@@ -56,6 +57,7 @@ def run_command(
     source: str | None,
     review: str | None,
     sandbox: str | None,
+    precision: str | None,
     seed: int,
     out: str | None,
     sets: tuple[str, ...],
@@ -71,7 +73,7 @@ def run_command(
     from chatdev.company import load_company
 
     wanted = read_task(stdin, task, task_file)
-    given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review))
+    given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review), stream__precision=precision)
     bundle = load_company(company, overrides=given)
     if dry_run:
         from chatdev.chain.dry_run import plan

@@ -32,8 +32,11 @@ class StreamSettings(Settings):
     sinks: Annotated[Literal["pinned"] | Annotated[int, Field(ge=0)], BeforeValidator(_sinks)] = "pinned"
     """Tokens at the head of a stream that are never evicted: `pinned` (system prompt, role and task) or a
     count."""
-    window: Int = Field(default=4096, ge=64)
-    """Tokens a stream keeps, sinks included (local models)."""
+    window: Annotated[Int, Field(ge=64)] | None = None
+    """Tokens a stream keeps, sinks included (local models); null for what the model was trained for, up to
+    4,096."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"] = "auto"
+    """How a local model's weights are held; `auto` chooses by model and machine."""
 
 
 class LimitSettings(Settings):
@@ -84,8 +87,8 @@ class SandboxSettings(Settings):
     """Processor cores."""
     pids: Int = Field(default=128, ge=4)
     """Processes and threads."""
-    network: Literal["none", "bridge"] = "none"
-    """`bridge` gives the program the network."""
+    network: Literal["none"] = "none"
+    """Always none: a program under test reaches nothing but itself."""
     seconds: Int = Field(default=60, ge=1)
     """Seconds one check may take."""
     start_seconds: Float = Field(default=6, gt=0)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from chatdev.data import library_root
 from chatdev.errors import UserError
@@ -24,12 +24,26 @@ OnWait = Callable[[float, str], None]
 """Called before a pause: seconds, and why."""
 OnNotice = Callable[[str], None]
 """Called with one line that a person should see once."""
+OnProgress = Callable[[str, float], None]
+"""Called while weights are fetched and loaded: what is being done, and how much of it is, 0 to 1."""
 
 DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 THREE_WAYS = (
     "Set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own), or name a local model with "
     "--model hf:<folder or hub id> or CHATDEV_MODEL, or try the demonstration with --model scripted:snake"
 )
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How a local model's streams remember; endpoints and scripts take no notice."""
+
+    sinks: int | Literal["pinned"] = "pinned"
+    """Tokens at the head that are never evicted: the whole head, or a number."""
+    window: int | None = None
+    """Tokens a stream holds; what the model was trained for, up to 4,096, unless given."""
+    precision: str = "auto"
+    """Of the weights: auto, fp32, bf16, fp16 and what else the engine offers."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,8 @@ class Setting:
     env: Mapping[str, str]
     on_wait: OnWait | None
     on_notice: OnNotice | None
+    on_progress: OnProgress | None
+    memory: Memory
 
 
 def open_model(
@@ -49,6 +65,8 @@ def open_model(
     env: Mapping[str, str] | None = None,
     on_wait: OnWait | None = None,
     on_notice: OnNotice | None = None,
+    on_progress: OnProgress | None = None,
+    memory: Memory = Memory(),
 ) -> Model:
     """Open the model that a user named.
 
@@ -60,11 +78,14 @@ def open_model(
             environment unless given.
         on_wait: told before every pause of a retry.
         on_notice: told what a person should know, such as a chat template that had to be made up.
+        on_progress: told how fetching and loading weights go on.
+        memory: how the streams of a local model remember.
 
     Raises:
         UserError: unknown name, missing file, key, endpoint or weights.
     """
-    setting = Setting(sampling or Sampling(), os.environ if env is None else env, on_wait, on_notice)
+    found = os.environ if env is None else env
+    setting = Setting(sampling or Sampling(), found, on_wait, on_notice, on_progress, memory)
     scheme, rest = split(resolve_auto(spec, setting.env))
     return OPENERS[scheme](rest, setting)
 
@@ -188,9 +209,23 @@ def _seconds(text: str | None, usual: float) -> float:
 
 
 def _open_local(rest: str, setting: Setting) -> Model:
-    from chatdev.llm.local.plain import PlainModel
+    from transformers.utils import logging
 
-    return PlainModel(rest, sampling=setting.sampling, on_notice=setting.on_notice)
+    from chatdev.llm.local import open_local
+
+    # Our screen tells how far loading is, and what a person should know; bars and warnings of others would tear it.
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    made: Model = open_local(
+        rest,
+        sinks=setting.memory.sinks,
+        window=setting.memory.window,
+        precision=setting.memory.precision,
+        sampling=setting.sampling,
+        on_notice=setting.on_notice,
+        on_progress=setting.on_progress,
+    )
+    return made
 
 
 OPENERS: dict[str, Callable[[str, Setting], Model]] = {

@@ -6,8 +6,8 @@ something is written under a `key` that names it once and for all (step, agent, 
 from its beginning and takes from the journal whatever has a key there already, so nothing is paid or done twice
 (the idea of durable execution: replay the decisions, redo nothing).
 
-Events without a key (`words`, `notice`, `life`) are for readers only. Every event but `words` is fsynced before
-`append` returns. A last line torn by a crash is cut off, and kept beside the journal, when it is next opened.
+Events without a key (`words`, `progress`, `notice`, `life`) are for readers only. Every event but `words` and
+`progress` is fsynced before `append` returns. A last line torn by a crash is cut off, and kept beside the journal, when it is next opened.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO, Any
 from chatdev.errors import UserError
 
 VERSION = 1
-UNSYNCED = frozenset({"words"})
+UNSYNCED = frozenset({"words", "progress"})
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Journal:
         self._readers.append(reader)
 
     def append(self, kind: str, key: str | None = None, **data: Any) -> Event:
-        """Write one event; when this returns it is on the disk (all kinds but `words`)."""
+        """Write one event; when this returns it is on the disk (all kinds but those of UNSYNCED)."""
         at = round(time.time(), 3)
         event = Event(self.events[-1].id + 1 if self.events else 1, at, kind, key, data)
         self._out.write(event.to_line())

@@ -40,6 +40,7 @@ class LiveScreen:
         self._talking = ""
         self._step = ""
         self._window = ""
+        self._loading = ""
         self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._foot)
         self._live.start()
 
@@ -47,6 +48,9 @@ class LiveScreen:
         """Show one event."""
         if event.kind == "words":
             self._words(event["agent"], event["text"])
+            return
+        if event.kind == "progress":
+            self._loading = f"{event['what']} {event['done']:.0%}" if event["done"] < 1 else ""
             return
         self._flush()
         if event.kind == "step_started":
@@ -108,7 +112,7 @@ class LiveScreen:
 
     def _foot(self) -> RenderableType:
         total = self._ledger.total
-        parts = [self._step, f"{total.tokens:,} tokens", total.money_text()]
+        parts = [self._loading, self._step, f"{total.tokens:,} tokens", total.money_text()]
         parts += [seconds_text(self._ledger.seconds(time.time())), self._window]
         status = Text(" · ".join(part for part in parts if part), style="reverse", no_wrap=True)
         if not self._partial:

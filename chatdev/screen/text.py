@@ -96,6 +96,8 @@ def event_lines(event: Event, titles: dict[str, str]) -> list[str]:
         return [f"   loop {event['loop']}: {event['until']} after {event['rounds']} rounds"]
     if event.kind == "notice":
         return [f"   note: {safe(event['text'])}"]
+    if event.kind == "progress" and event["done"] in (0.0, 1.0):
+        return [f"   {safe(event['what'])}" + (": done" if event["done"] else " ...")]
     if event.kind == "waiting":
         return [f"   waiting {seconds_text(event['seconds'])}: {safe(event['reason'])}"]
     return []

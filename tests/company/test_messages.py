@@ -23,7 +23,7 @@ STEP = "chain: a step is the name of a phase or check, or has the key `phase` or
         (ROLES + CHAIN + "limts: {}\n", ['mine.yaml:3: unknown key "limts" (did you mean "limits"?)']),
         (
             ROLES + CHAIN + "stream:\n  size: 3\n",
-            ['mine.yaml:4: unknown key "size" in stream (known: scope, sinks, window)'],
+            ['mine.yaml:4: unknown key "size" in stream (known: precision, scope, sinks, window)'],
         ),
         (
             ROLES + CHAIN + "sandbox: {engine: dokcer}\n",
