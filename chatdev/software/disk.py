@@ -15,7 +15,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_BY_DESCRIPTOR = hasattr(os, "O_NOFOLLOW") and os.open in os.supports_dir_fd and os.replace in os.supports_dir_fd
+_BY_DESCRIPTOR = hasattr(os, "O_NOFOLLOW") and {os.open, os.mkdir, os.rename, os.unlink, os.stat} <= os.supports_dir_fd
+"""`os.replace` takes descriptors wherever `os.rename` does, but is not listed itself."""
 TEMPORARY = ".chatdev-new-"
 """How the name of a file begins that is being written."""
 

@@ -167,9 +167,20 @@ AWKWARD = [
         notices=("a.py: the fence",),
     ),
     Case(
+        "a fence around the content of <file>, and one in its docstring",
+        '<file path="a.py">\n```python\nDOC = """\n```\nx\n```\n"""\n```\n</file>\n',
+        (("a.py", 'DOC = """\n```\nx\n```\n"""\n'),),
+        notices=("a.py: the fence",),
+    ),
+    Case(
+        "two fences as the content of <file> are no wrapping",
+        '<file path="a.txt">\n```\none\n```\nand\n```\ntwo\n```\n</file>\n',
+        (("a.txt", "```\none\n```\nand\n```\ntwo\n```\n"),),
+    ),
+    Case(
         "a fence around the whole answer",
-        'Here:\n```xml\n<file path="a.py">\nx = 1\n</file>\n<delete path="b.py"/>\n```\nDone.\n',
-        (("a.py", "x = 1\n"),),
+        'Here:\n```xml\n<file path="a.py">\nx = 1\n</file>\n<delete path="b.py"/>\n```\nAnd\nc.txt\n```\ntext\n```\n',
+        (("a.py", "x = 1\n"), ("c.txt", "text\n")),
         ("b.py",),
     ),
     Case(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatdev.software import disk
 from chatdev.software.blocks import FileBlock, ReplyBlocks, parse_reply, render_file
 from chatdev.software.disk import UnsafePath
 from chatdev.software.history import History
@@ -26,8 +27,13 @@ def do(workspace, *files, deletes=()):
     return workspace.apply(plan), [problem.message for problem in plan.problems]
 
 
-@pytest.fixture
-def work(tmp_path):
+@pytest.fixture(params=["by descriptor", "by name"])
+def work(tmp_path, request, monkeypatch):
+    """A small product, written in the way of Linux and macOS and in the way of Windows."""
+    if request.param == "by name":
+        monkeypatch.setattr(disk, "_BY_DESCRIPTOR", False)
+    elif not disk._BY_DESCRIPTOR:
+        pytest.skip("this system has no descriptors of folders")
     (tmp_path / "product").mkdir()
     return Workspace(tmp_path / "product", WorkspaceLimits(file_bytes=1000, files=10, project_bytes=3000))
 
@@ -54,6 +60,11 @@ def test_create_modify_delete_and_nothing(work):
     )
     assert list(work.files()) == ["a.py"]
     assert not (work.root / "b").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="what these two are known to have")
+def test_descriptors_are_used_where_there_are_any():
+    assert disk._BY_DESCRIPTOR
 
 
 def test_planning_touches_nothing(work):
