@@ -48,7 +48,7 @@ class Dialogue:
 
     def hold(self) -> Talk:
         """Let them talk; returns when somebody concluded or the turns are used up."""
-        prompt = self._put(self.assistant, self.phase.prompt, self.phase.instructor)
+        prompt = self.put(self.assistant, self.phase.prompt, self.phase.instructor)
         transcript: list[tuple[str, str]] = []
         spoken = self._reply(self.assistant, transcript)
         leader = None
@@ -73,7 +73,7 @@ class Dialogue:
         key = self.ctx.key(f"{self.step}/{agent.name}/told")
         agent.hear(key, self.phase.name, by, lambda: (text, []))
 
-    def _put(self, agent: Agent, template: str, by: str) -> str:
+    def put(self, agent: Agent, template: str, by: str) -> str:
         """Render a template of the phase for an agent and let it hear the result."""
 
         def make() -> tuple[str, list[Item]]:
@@ -105,7 +105,7 @@ class Dialogue:
         """The instructor, who is told what it asked before it hears the first answer."""
         leader = self.ctx.crew.agent(self.phase.instructor, self.step)
         if self.phase.instructor_prompt:
-            self._put(leader, self.phase.instructor_prompt, "house")
+            self.put(leader, self.phase.instructor_prompt, "house")
         else:
             text = self.ctx.words.say("listen", prompt=prompt, **self._titles())
             self.tell(leader, text, "house")

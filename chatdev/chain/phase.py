@@ -49,7 +49,7 @@ class PhaseRun:
             "step_started", title=self.phase.title, instructor=self.phase.instructor, assistant=self.phase.assistant
         )
         if self.phase.instructor == "human":
-            answer = self._ask(self.ctx.brief.text("files"))
+            answer = self._ask(self._subject())
             if answer.kind == "approve":
                 return self._end(Outcome(done=True, changed=False))
             names["comment"] = answer.text
@@ -147,7 +147,7 @@ class PhaseRun:
 
     def _revise(self, comment: str, names: dict[str, Any]) -> None:
         dialogue = Dialogue(self.ctx, self.phase, self.step, names)
-        dialogue._put(dialogue.assistant, self.phase.prompt, self.phase.instructor)
+        dialogue.put(dialogue.assistant, self.phase.prompt, self.phase.instructor)
         spoken = dialogue.again(self.ctx.words.say("person", comment=comment))
         talk = Talk(
             dialogue.assistant, spoken, concluding.control_line(spoken.text), [(self.phase.assistant, spoken.text)]
@@ -159,7 +159,7 @@ class PhaseRun:
 
     def _subject(self) -> str:
         """What a person is shown: the artifact, or the files as they are."""
-        if self.phase.conclusion in ("files", "pictures"):
+        if self.phase.conclusion in ("files", "pictures") or self.phase.instructor == "human":
             return self.ctx.history.last_diff()
         return "\n".join(self.ctx.brief.text(name) for name in self.phase.writes)
 

@@ -7,7 +7,8 @@ from its beginning and takes from the journal whatever has a key there already, 
 (the idea of durable execution: replay the decisions, redo nothing).
 
 Events without a key (`words`, `progress`, `notice`, `life`) are for readers only. Every event but `words` and
-`progress` is fsynced before `append` returns. A last line torn by a crash is cut off, and kept beside the journal, when it is next opened.
+`progress` is fsynced before `append` returns. A last line torn by a crash is cut off, and kept beside the journal,
+when it is next opened.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from tests.chain.house import chatdev, git, only_product
 from tests.fake_behaviours import picture
 from tests.fake_openai import FakeOpenAI
 
+unix = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 HELLO = '<file path="main.py">\nprint("hello")\n</file>\n'
 
 
@@ -78,7 +79,8 @@ def test_incremental_goes_on_with_a_repository_and_its_history(tmp_path):
 
 def _answer(text):
     if "Write the whole program" in text:
-        return '<file path="src/deep/tool.py">\ndef add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n</file>'
+        tool = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
+        return f'<file path="src/deep/tool.py">\n{tool}</file>'
     if "manual" in text:
         return '<file path="manual.md">\n# Tool\n</file>'
     if "packages" in text:
@@ -184,25 +186,53 @@ def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path
     assert prompt_size("run") < 0.75 * prompt_size("phase")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
-def test_a_person_comments_until_approved(tmp_path):
-    model = script(tmp_path, HELLO, HELLO.replace("hello", "good morning"))
-    folder = company(tmp_path, "review: [build]\nchain: [build]\n", build=(
-        "instructor: cto\nassistant: programmer\nwrites: files\nconclusion: files\nprompt: Build.\n"
-    ))  # fmt: skip
+def at_a_terminal(typed, folder, *args):
+    """Run with a person at a pseudo terminal who types all this; returns exit status and output."""
     master, slave = pty.openpty()
     run = subprocess.Popen(
-        [sys.executable, "-m", "chatdev", "--task", "x", "--company", folder, "--model", model, "--sandbox", "none"],
-        cwd=tmp_path, stdin=slave, stdout=subprocess.PIPE, env={**os.environ, "CI": "true"}, text=True,
+        [sys.executable, "-m", "chatdev", "--task", "x", "--sandbox", "none", *args],
+        cwd=folder, stdin=slave, stdout=subprocess.PIPE, env={**os.environ, "CI": "true"}, text=True,
     )  # fmt: skip
     os.close(slave)
-    os.write(master, b"c\nFriendlier, please\n.\n\n")
+    os.write(master, typed)
     out, _ = run.communicate(timeout=60)
     os.close(master)
-    assert run.returncode == 3, out
+    return run.returncode, out
+
+
+BUILD = "instructor: cto\nassistant: programmer\nwrites: files\nconclusion: files\nprompt: Build.\n"
+
+
+@unix
+def test_a_person_comments_until_approved(tmp_path):
+    model = script(tmp_path, HELLO, HELLO.replace("hello", "good morning"))
+    folder = company(tmp_path, "review: [build]\nchain: [build]\n", build=BUILD)
+    code, out = at_a_terminal(b"c\nFriendlier, please\n.\n\n", tmp_path, "--company", folder, "--model", model)
+    assert code == 3, out
     assert "good morning" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
     answers = [(event["answer"], event["text"]) for event in events_of(tmp_path) if event.kind == "answered"]
     assert answers == [("comment", "Friendlier, please"), ("approve", "")]
+
+
+@unix
+def test_the_human_review_phase_goes_round_until_the_person_has_no_wish(tmp_path):
+    model = script(tmp_path, HELLO, HELLO.replace("hello", "hi"), HELLO.replace("hello", "howdy"))
+    chain = "chain:\n  - build\n  - loop: {name: people, times: 5, until: human_review.done, do: [human_review]}\n"
+    folder = company(tmp_path, chain, build=BUILD)
+    code, out = at_a_terminal(b"say hi\nsay howdy\n\n", tmp_path, "--company", folder, "--model", model)
+    assert code == 3, out
+    assert "howdy" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
+    told = [event["text"] for event in events_of(tmp_path) if event.kind == "told"]
+    assert "say howdy" in told[2]
+
+
+@unix
+def test_a_person_who_stops_the_run_can_go_on_later(tmp_path):
+    model = script(tmp_path, HELLO)
+    folder = company(tmp_path, "review: all\nchain: [build]\n", build=BUILD)
+    code, out = at_a_terminal(b"s\n", tmp_path, "--company", folder, "--model", model)
+    assert code == 5, out
+    assert "resume" in out
 
 
 def test_without_a_terminal_a_review_fails_before_anything_is_spent(tmp_path):
