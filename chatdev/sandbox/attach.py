@@ -21,6 +21,7 @@ from chatdev.sandbox.entry import find_entry
 from chatdev.sandbox.forward import Forwards
 from chatdev.sandbox.job import Job, Step
 from chatdev.sandbox.line import Line
+from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.terminal import Terminal
 
 Tell = Callable[[str], None]
@@ -39,7 +40,10 @@ def start(folder: Path, engine: Engine, tell: Tell, arguments: tuple[str, ...] =
     if entry is None:
         raise UserError("there is no entry point to start", where=str(folder), fix="Add a main.py or an index.html.")
     step = Step("serve", [*entry.command, *arguments])
-    job = Job(bundle, (step,), display=entry.gui, serve=True)
+    installed, deps = install_rung(contents(bundle), engine)
+    if installed is not None and installed.state in ("failed", "unverified"):
+        tell(f"dependencies: {installed.summary}")
+    job = Job(bundle, (step,), deps=deps, display=entry.gui, serve=True)
     secret = wire.new_secret()
     with engine.session(job, secret) as (line, opening):
         for piece in opening:

@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chatdev.errors import UserError
-from chatdev.sandbox import cgroup, wire
+from chatdev.sandbox import cgroup, deps, wire
 from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.deps import Installed
 from chatdev.sandbox.docker_engine import ENV
 from chatdev.sandbox.job import WORK, Job
 from chatdev.sandbox.pipe_engine import Launch, PipeEngine
+from chatdev.sandbox.requirements import Wanted
 
 ETC = (
     "alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf",
@@ -97,6 +99,21 @@ class BubblewrapEngine(PipeEngine):
             self._command(inside, group), env, ENV, WORK, own_namespace=True, rlimits=limits,
             watch_memory=0 if together else c.memory_bytes,
         )  # fmt: skip
+
+    def install(self, wanted: Wanted) -> Installed:
+        from chatdev.sandbox import bwrap_install
+
+        return bwrap_install.install(self, wanted)
+
+    def installer(self, target: Path) -> list[str]:
+        """The command of the installer's box: network, and `target` as its only writable place."""
+        from chatdev.sandbox.bwrap_install import NETWORK_ETC
+
+        inside = [*walls(), "--share-net", "--bind", str(target), "/deps", "--tmpfs", "/tmp"]
+        for name in NETWORK_ETC:
+            inside += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+        inside += ["--clearenv", "--setenv", "PATH", ENV["PATH"], "--remount-ro", "/", "--chdir", "/"]
+        return self._command([*inside, "/usr/bin/python3", "-I", "-c", deps.INSTALL], None)
 
     def sweep(self) -> list[str]:
         return [*cgroup.sweep(), *super().sweep()]

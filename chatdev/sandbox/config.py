@@ -55,6 +55,8 @@ class SandboxConfig:
     """A program that is still alive after this and shows a sign of life (window, port, prompt, output) has started."""
     quiet_seconds: float = 20
     """A program that shows no sign of life at all is ended after this and has failed."""
+    install: bool = True
+    """Fetch the wheels that requirements.txt names, in a box of its own with network; False leaves them out."""
     runtime: str | None = None
     """OCI runtime for docker, such as runsc (gVisor); None is the engine's default."""
     disk: str = "256m"

@@ -16,9 +16,11 @@ from typing import Any
 from chatdev.errors import UserError
 from chatdev.sandbox import owner, wire
 from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.deps import Installed
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import WORK, Job, Run
 from chatdev.sandbox.line import DockerLine, Line
+from chatdev.sandbox.requirements import Wanted
 
 LABEL = "chatdev.run"
 PYTHON = "python3"
@@ -120,7 +122,7 @@ class DockerEngine:
             finally:
                 line.close()
         finally:
-            self._remove(container)
+            self.remove(container)
 
     @contextlib.contextmanager
     def session(self, job: Job, secret: str) -> Iterator[tuple[Line, Iterator[bytes]]]:
@@ -135,14 +137,21 @@ class DockerEngine:
         )  # fmt: skip
 
     def sweep(self) -> list[str]:
+        from chatdev.sandbox import docker_install
+
         removed = []
         for container in self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
             labels = container.labels
             late = labels.get("chatdev.deadline", "")
             if owner.is_gone(labels.get("chatdev.owner", "")) or (late.isdigit() and time.time() > int(late)):
-                self._remove(container)
+                self.remove(container)
                 removed.append(container.name)
-        return removed
+        return [*removed, *docker_install.sweep(self)]
+
+    def install(self, wanted: Wanted) -> Installed:
+        from chatdev.sandbox import docker_install
+
+        return docker_install.install(self, wanted)
 
     def settings(self, job: Job) -> dict[str, Any]:
         """Arguments of `docker create`: the walls of the box."""
@@ -208,7 +217,8 @@ class DockerEngine:
             return f"the container did not start: {state['Error']}", None
         return f"the box died (exit {state.get('ExitCode')}){'; ' + failure if failure else ''}", None
 
-    def _remove(self, container: Any) -> None:
+    def remove(self, container: Any) -> None:
+        """Remove a container, whatever state it is in; fine when it is gone already."""
         from docker.errors import APIError, NotFound
 
         try:

@@ -14,8 +14,10 @@ from typing import NamedTuple, Protocol
 from chatdev.errors import UserError
 from chatdev.sandbox.bundle import pack
 from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.deps import Installed
 from chatdev.sandbox.job import Job, Run, Step
 from chatdev.sandbox.line import Line
+from chatdev.sandbox.requirements import Wanted
 
 OnRun = Callable[[Run], None]
 
@@ -34,6 +36,9 @@ class Engine(Protocol):
 
     def session(self, job: Job, secret: str) -> AbstractContextManager[tuple[Line, Iterator[bytes]]]:
         """A started box, its line, and what is to be written to it first; `attach.start` uses it for a person."""
+
+    def install(self, wanted: Wanted) -> Installed:
+        """Fetch dependencies in an installer with network, or find them where they were kept."""
 
     def missing_limits(self) -> list[str]:
         """Limits of the configuration that this engine cannot hold here, one plain sentence each."""

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chatdev.sandbox import wire
+from chatdev.sandbox.deps import Installed
 from chatdev.sandbox.job import Job
 from chatdev.sandbox.pipe_engine import Launch, PipeEngine
+from chatdev.sandbox.requirements import Wanted
 
 ALLOWED = (
     "PATH",
@@ -53,6 +55,9 @@ class HostEngine(PipeEngine):
         else:
             missing.append("memory is not limited (host engine)")
         return missing
+
+    def install(self, wanted: Wanted) -> Installed:
+        return Installed(False, None, "the host engine installs nothing", unreachable=True)
 
     @contextlib.contextmanager
     def launch(self, space: Path, job: Job) -> Iterator[Launch]:

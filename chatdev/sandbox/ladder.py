@@ -13,11 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from chatdev.sandbox.bundle import Bundle, contents, pack
 from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.deps import Ask
 from chatdev.sandbox.engine import Engine, why_no_engine
 from chatdev.sandbox.entry import MAIN_NAMES, Entry, find_entry
 from chatdev.sandbox.job import Job, Run, Step
 from chatdev.sandbox.report import LadderReport, Rung, judge
 from chatdev.sandbox.rung_import import PREFIX, import_steps, judge_imports
+from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.rung_start import judge_start, judge_window, needs_arguments, start_step
 from chatdev.sandbox.rung_tests import accept_bundle, accept_step, has_tests, judge_tests, tests_step
@@ -27,13 +29,13 @@ OnRung = Callable[[Rung], None]
 
 
 def climb(
-    folder: Path, engine: Engine | None, config: SandboxConfig, *, accept: Path | None = None,
+    folder: Path, engine: Engine | None, config: SandboxConfig, *, accept: Path | None = None, ask: Ask | None = None,
     on_rung: OnRung | None = None, evidence: Path | None = None,
 ) -> LadderReport:  # fmt: skip
     """Climb the ladder with the software in `folder`; the folder itself is only read.
 
-    `accept`: the user's own pytest file or folder. `on_rung` hears of every rung as it is judged. `evidence`: a
-    folder for logs, junit.xml and screenshots.
+    `accept`: the user's own pytest file or folder. `ask`: asked before a package nobody here knows is installed.
+    `on_rung` hears of every rung as it is judged. `evidence`: a folder for logs, junit.xml and screenshots.
 
     Raises:
         UserError: no such folder, too large, or the engine went away.
@@ -41,6 +43,7 @@ def climb(
     begun = time.monotonic()
     bundle = pack(folder)
     climber = _Climber(bundle, engine, config, on_rung, evidence)
+    climber.ask = ask
     climber.climb(accept)
     verdict, reason = judge(climber.rungs)
     return LadderReport(
@@ -71,6 +74,8 @@ class _Climber:
         self.files: Mapping[str, bytes] = contents(bundle)
         self.entry: Entry | None = find_entry(self.files)
         self.rungs: list[Rung] = []
+        self.ask: Ask | None = None
+        self.deps: str | None = None
         self.no_engine = "" if engine else why_no_engine(config)
 
     def climb(self, accept: Path | None) -> None:
@@ -90,6 +95,10 @@ class _Climber:
 
     def _run(self, engine: Engine, accept: Path | None) -> None:
         """All rungs that need a box, in one."""
+        installed, deps = install_rung(self.files, engine, self.ask)
+        if installed is not None:
+            self._add(installed)
+        self.deps = deps
         imports, scripts, notes = import_steps(self.files, self.entry)
         steps: list[Step] = list(imports)
         extra: dict[str, Bundle] = {"scripts": scripts} if scripts else {}
@@ -118,7 +127,7 @@ class _Climber:
         if not imports and self.entry is None:
             self._no_entry()
         if steps:
-            engine.perform(Job(self.bundle, tuple(steps), extra, display=self._display()), hear)
+            engine.perform(Job(self.bundle, tuple(steps), extra, deps, display=self._display()), hear)
         if not has_tests(self.files):
             self._add(Rung("tests", "skipped", "the product has no tests"))
 
@@ -136,9 +145,8 @@ class _Climber:
 
     def _help(self, engine: Engine, entry: Entry, refused: Run) -> Rung:
         """A command-line program that wants arguments has started when it can explain itself."""
-        done = engine.perform(
-            Job(self.bundle, (Step("help", [*entry.command, "--help"], seconds=self.config.seconds),))
-        )[0]
+        step = Step("help", [*entry.command, "--help"], seconds=self.config.seconds)
+        done = engine.perform(Job(self.bundle, (step,), deps=self.deps))[0]
         self._keep(done)
         first = judge_start(refused, entry, self.files)
         if done.exit_code == 0 and done.stdout.text.strip():

@@ -28,7 +28,8 @@ class Line(Protocol):
 class DockerLine:
     """The attached standard streams of one container, not yet or just started."""
 
-    def __init__(self, client: Any, container: str) -> None:
+    def __init__(self, client: Any, container: str, *, errors: bool = False) -> None:
+        self.kinds = (1, 2) if errors else (1,)
         wrapped = client.api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         # The SDK gives a SocketIO around the raw socket (or a wrapper of its own for TLS, SSH and Windows pipes).
         self.keep = wrapped
@@ -42,7 +43,7 @@ class DockerLine:
             self.socket.sendall(data)
 
     def receive(self, until: float) -> bytes:
-        """The next bytes of standard output. Standard error of the box's own process is dropped."""
+        """The next bytes of standard output; standard error of the box's own process is dropped unless asked for."""
         while True:
             while len(self.buffer) < 8:
                 if not self._more(until):
@@ -53,7 +54,7 @@ class DockerLine:
                     return b""
             data = bytes(self.buffer[8 : 8 + size])
             del self.buffer[: 8 + size]
-            if kind == 1 and data:
+            if kind in self.kinds and data:
                 return data
 
     def close(self) -> None:

@@ -58,11 +58,16 @@ class PipeEngine:
     @contextlib.contextmanager
     def box(self, job: Job) -> Iterator[tuple[PipeLine, Launch]]:
         """A started child and the line to it; ended, and its folder removed, whatever happens."""
+        with self.space() as space, self.launch(space, job) as launch:
+            yield from self._started(launch, space)
+
+    @contextlib.contextmanager
+    def space(self) -> Iterator[Path]:
+        """A temporary folder that names its maker, so that a later sweep can tell whether it was left behind."""
         space = Path(tempfile.mkdtemp(prefix=PREFIX))
         (space / "owner").write_text(owner.mark(), encoding="ascii")
         try:
-            with self.launch(space, job) as launch:
-                yield from self._started(launch, space)
+            yield space
         finally:
             shutil.rmtree(space, ignore_errors=True)
 

@@ -90,7 +90,8 @@ def test_a_sure_placeholder_fails(body):
     [
         "from abc import ABC, abstractmethod\nclass A(ABC):\n    @abstractmethod\n    def f(self): ...\n",
         "from typing import Protocol\nclass A(Protocol):\n    def f(self) -> int: ...\n",
-        "class A:\n    def f(self):\n        raise NotImplementedError\nclass B(A):\n    def f(self):\n        return 1\n",
+        "class A:\n    def f(self):\n        raise NotImplementedError\n"
+        "class B(A):\n    def f(self):\n        return 1\n",
         "def on_close():\n    pass\n",
         "def f():\n    '''todo: nothing'''\n    return ...\n",
     ],
