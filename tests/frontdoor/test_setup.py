@@ -30,6 +30,11 @@ def half_made(tmp_path):
     return venv
 
 
+def _hear_ctrl_c():
+    """A suite that was started in the background ignores Ctrl-C, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(venv, **more):
     (venv / stamp.LOG).unlink(missing_ok=True)
     return subprocess.Popen(
@@ -39,6 +44,7 @@ def start(venv, **more):
         stdin=subprocess.DEVNULL,
         encoding="utf-8",
         start_new_session=os.name == "posix",
+        preexec_fn=_hear_ctrl_c if os.name == "posix" else None,
     )
 
 
