@@ -2,8 +2,8 @@
 
     python -m benchmarks.local_trained --model FOLDER --tokens 50000
 
-The text is a dialogue of the model's own samples (each begun afresh, well inside the context), so that it is text the
-model knows how to continue. Its perplexity inside the context is that of each sample alone.
+The text is a row of the model's own samples, so that it is text the model knows how to continue. "Inside the context"
+is the same text, every token predicted from the half to the whole trained context before it and from nothing else.
 """
 
 from __future__ import annotations
@@ -31,22 +31,27 @@ def main() -> None:
     model = open_local(given.model, window=given.window)
     network, trained = model.network, model.network.config.max_position_embeddings
     samples = sample(network, given.tokens, trained // 2, model.tokenizer.bos_token_id)
-    inside, count = 0.0, 0
-    for piece in samples:
-        with torch.no_grad():
-            logits = network(input_ids=piece[None]).logits[0]
-        inside += float(losses(logits[:-1], piece[1:]).sum())
-        count += len(piece) - 1
     text = torch.cat(samples)
+    best = exp(inside(network, text, trained))
     window = given.window or model.settings.window
-    curves = measure(network, text, Plan(window=window, sinks=(0, 1, 2, 4), dense=given.tokens, samples=400))
-    best = exp(inside / count)
+    curves = measure(network, text, Plan(window=window, sinks=(0, 1, 2, 4), dense=8 * trained, samples=0))
     rows = [["cache", "perplexity", "against inside the context"], ["inside the context", f"{best:.3f}", ""]]
     for curve in curves:
         rows.append([curve.name, f"{curve.perplexity:,.3f}", f"{curve.perplexity / best - 1:+.1%}"])
     report(f"{len(text):,} tokens, context {trained}, window {window}", rows, "sinks within 3 %, dense degrades")
     if given.plot:
         figure(curves, given.plot, f"{len(text):,} tokens, trained on {trained}")
+
+
+@torch.no_grad()
+def inside(network: Any, text: torch.Tensor, trained: int) -> float:
+    """Mean loss of all tokens but the first half context, each with at least half the context before it."""
+    half, found = trained // 2, []
+    for at in range(0, len(text) - trained, half):
+        piece = text[at : at + trained]
+        logits = network(input_ids=piece[None]).logits[0]
+        found.append(losses(logits[half - 1 : -1], piece[half:]))
+    return float(torch.cat(found).mean())
 
 
 @torch.no_grad()
