@@ -214,8 +214,8 @@ def _open_local(rest: str, setting: Setting) -> Model:
     from chatdev.llm.local import open_local
 
     # Our screen tells how far loading is, and what a person should know; bars and warnings of others would tear it.
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     made: Model = open_local(
         rest,
         sinks=setting.memory.sinks,
