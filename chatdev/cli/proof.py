@@ -45,13 +45,18 @@ def test_command(path: str, accept: str | None, sandbox: str, out: str | None, a
 
 @click.command("start")
 @click.argument("product")
+@click.argument("arguments", nargs=-1)
 @ENGINES
 @out_option
-def start_command(product: str, sandbox: str, out: str | None) -> int:
-    """Start a product in the sandbox, for you to use. Ctrl-C ends it and leaves nothing behind."""
+def start_command(product: str, arguments: tuple[str, ...], sandbox: str, out: str | None) -> int:
+    """Start a product in the sandbox, for you to use.
+
+    A terminal program gets this terminal, a server a port on 127.0.0.1, and a program with a window is shown in the
+    browser. ARGUMENTS (after --) go to the program. Ctrl-C twice ends it and leaves nothing behind.
+    """
     from chatdev.sandbox import SandboxConfig, open_engine
     from chatdev.sandbox.engine import why_no_engine
-    from chatdev.sandbox.start import start
+    from chatdev.sandbox.attach import start
 
     folder = folder_of(product, out)
     config = SandboxConfig.parse({"engine": sandbox})
@@ -61,7 +66,7 @@ def start_command(product: str, sandbox: str, out: str | None) -> int:
             f"nothing here can run a product safely: {why_no_engine(config)}",
             fix="See run.py doctor; your own machine is used only when you say so: --sandbox host",
         )
-    return start(folder, engine, click.echo)
+    return start(folder, engine, click.echo, arguments)
 
 
 @click.group("sandbox")
