@@ -19,13 +19,17 @@ from chatdev.sandbox.traces import has_traceback, has_unhandled, last_error, pla
 NAME = "start"
 BLANK = 6
 """A window in which no more pixels than this differ from its background is blank."""
+TALK = ("1", "2", "3", "y", "q")
+"""Lines typed to a program that asks: small numbers first, then a yes, then a wish to leave."""
+FORGIVEN = ("ValueError", "EOFError", "KeyboardInterrupt", "InvalidOperation")
+"""What a program may die of when the typed lines were not what it wanted; any other error is its own."""
 _ARROWS = re.compile(r"K_(?:RIGHT|LEFT)\b|<(?:Key-)?(?:Right|Left)>|['\"](?:Right|Left)['\"]|Key_(?:Right|Left)\b")
 
 
 def start_step(entry: Entry, config: SandboxConfig) -> Step:
     """The step that starts the product and watches it."""
     quiet = max(config.quiet_seconds, config.start_seconds)
-    watch = Watch(config.start_seconds, quiet, gui=entry.gui)
+    watch = Watch(config.start_seconds, quiet, gui=entry.gui, talk=TALK)
     return Step(
         NAME,
         list(entry.command),
@@ -118,6 +122,8 @@ def _verdict(run: Run, entry: Entry, files: Mapping[str, bytes]) -> tuple[bool, 
             f"it ran on for {run.seconds:.0f} s, {doing}showed no window, no port, no output and asked for nothing",
         )
     if has_traceback(stderr) or has_unhandled(stderr):
+        if _by_talk(run):
+            return True, f"it goes on after typed input it did not expect: {last_error(stderr)}"
         return False, f"it goes on, but with an error: {last_error(stderr)}"
     failing = [s for s in run.signs if "answers HTTP 5" in s]
     if failing:
@@ -133,14 +139,27 @@ def _ended(run: Run, stderr: str, files: Mapping[str, bytes]) -> tuple[bool, str
     code = run.exit_code or 0
     if code == 0 and has_unhandled(stderr):
         return False, f"exit status 0 after {run.seconds:.1f} s, but with an unhandled error: {last_error(stderr)}"
+    typed = f" and typed input ({', '.join(run.facts.get('typed', []))})" if run.facts.get("typed") else ""
     if code == 0:
-        return True, f"exit status 0 after {run.seconds:.1f} s"
+        return True, f"exit status 0 after {run.seconds:.1f} s{typed}"
+    if _by_talk(run):
+        return True, f"it asked for input and ended on lines it did not expect{typed}: {last_error(stderr)}"
     how = f"signal {-code}" if code < 0 else f"exit status {code}"
     if has_traceback(stderr) or "Error" in stderr:
         why = explain(stderr, files, requirements_of(files))
         return False, f"{how} after {run.seconds:.1f} s: {last_error(stderr)}" + (f" -> {why}" if why else "")
     said = last_error(stderr)
     return False, f"{how} after {run.seconds:.1f} s" + (f": {said}" if said else ", without a message")
+
+
+def _by_talk(run: Run) -> bool:
+    """True when the program was alive and asking, and only what was typed then ended it."""
+    if not run.facts.get("typed") or (run.exit_code or 0) < 0:
+        return False
+    stderr = run.stderr.text
+    if has_traceback(stderr) or has_unhandled(stderr):
+        return any(name in last_error(stderr) for name in FORGIVEN)
+    return run.exit_code is not None  # it said no in its own words
 
 
 def _details(run: Run) -> str:

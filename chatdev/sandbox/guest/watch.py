@@ -118,7 +118,7 @@ class Watcher:
         reading = bool(name) and reads_from(pids, name)
         if self.nudged is not None and running.unread() == 0:
             reading = True
-        self.waits = self.waits or reading
+        self.waits = reading  # what counts is whether it waits now; it may have taken a line and hung
         if reading and self.talk and age - running.last_output > 0.15:
             line = self.talk.pop(0)
             if running.type(line + "\n"):
