@@ -64,13 +64,13 @@ def safe_path(text: str) -> PurePosixPath:
         raise BadPath("it names a network share")
     if text.startswith(("/", "\\")):
         raise BadPath("it is absolute; paths are relative to the software's folder")
-    if text.startswith("~"):
-        raise BadPath("it names a home folder")
     if _ENCODED.search(text):
         raise BadPath("it holds percent-encoded dots or slashes")
     parts = [p for p in unicodedata.normalize("NFC", text).replace("\\", "/").split("/") if p not in ("", ".")]
     if not parts or text.endswith(("/", "\\")):
         raise BadPath("it names no file")
+    if parts[0].startswith("~"):
+        raise BadPath("it names a home folder")
     for part in parts:
         _check_component(part)
     if parts[-1].casefold().endswith((".pyc", ".pyo")):

@@ -38,7 +38,7 @@ def test_ordinary_names_pass_in_one_normal_form(written):
 
 
 BAD = {
-    "absolute": ["/etc/passwd", "\\etc\\passwd", "~/.ssh/id_rsa", "~root/x"],
+    "absolute": ["/etc/passwd", "\\etc\\passwd", "~/.ssh/id_rsa", "~root/x", "./~/x", ".\\~"],
     "drive": ["C:\\x", "c:/x", "C:x"],
     "share": ["\\\\srv\\x", "//srv/x", "\\\\?\\C:\\x"],
     "leaves": ["../../etc/cron.d/x", "a/../../b", "a/../b", "..", "..\\x", "...", "a/…/b", "．．/x"],

@@ -85,7 +85,7 @@ def test_a_bad_path_is_named_and_the_rest_is_written(work):
     [
         ("a.py", "x = 1\ndef f(:\n", 2, "Python syntax error"),
         ("a.py", "def f():\nreturn 1\n", 2, "indented block"),
-        ("a.json", '{"a": 1,\n}', 2, "not JSON"),
+        ("a.json", '{"a": 1\n"b": 2}', 2, "not JSON"),
         ("a.toml", "a = 1\nb = \n", 2, "not TOML"),
         ("a.yaml", "a: 1\nb: [1,\n", 3, "not YAML"),
         ("a.svg", "<svg>\n<g>\n</svg>", 3, "not well-formed"),
