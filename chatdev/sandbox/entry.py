@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-import warnings
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import PurePosixPath
 from typing import Literal
+
+from chatdev.software.syntax import parse_python
 
 MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py", "cli.py", "server.py", "manage.py")
 """Names that mean "start here", best first."""
@@ -61,9 +64,7 @@ def find_entry(files: Mapping[str, bytes]) -> Entry | None:
 def parse(data: bytes) -> ast.Module | None:
     """The syntax tree, or None when the file has none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(data)
+        return parse_python(decode_source(data))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -165,10 +166,12 @@ def _pyproject(files: Mapping[str, bytes]) -> str | None:
     data = files.get("pyproject.toml")
     if data is None:
         return None
-    from chatdev.sandbox.rung_parse import read_toml
-
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
-        scripts = read_toml(data.decode("utf-8", "replace")).get("project", {}).get("scripts", {})
+        scripts = tomllib.loads(data.decode("utf-8", "replace")).get("project", {}).get("scripts", {})
     except ValueError:
         return None
     for target in scripts.values() if isinstance(scripts, dict) else ():

@@ -5,20 +5,17 @@ Placeholders are found from the syntax tree, never from the word "todo".
 
 from __future__ import annotations
 
-import ast
-import json
-import sys
+import re
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
+from importlib.util import decode_source
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from chatdev.sandbox.entry import parse
-from chatdev.sandbox.placeholders import placeholders
 from chatdev.sandbox.report import Rung
+from chatdev.software.placeholders import find_placeholders
+from chatdev.software.syntax import syntax_problem
 
 VOID = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
@@ -41,6 +38,7 @@ OPTIONAL_END = {
     "rt",
 }
 MAX_SHOWN = 20
+_TODO = re.compile(r"#.*\b(TODO|FIXME|XXX)\b")
 
 
 def parse_rung(files: Mapping[str, bytes]) -> Rung:
@@ -74,74 +72,35 @@ def parse_rung(files: Mapping[str, bytes]) -> Rung:
 
 
 def _placeholders(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
-    trees = {n: t for n, d in files.items() if n.endswith(".py") and (t := parse(d)) is not None}
+    """(surely unfinished, perhaps meant to be empty): an empty callback is often meant, `...` is not."""
+    texts = {name: text for name in sorted(files) if (text := _text(name, files[name])) is not None}
     sure: list[str] = []
     maybe: list[str] = []
-    for found in placeholders({n: files[n].decode("utf-8", "replace") for n in trees}, trees):
-        text = f"{found.file}:{found.line}: {found.name} is a placeholder ({found.body})"
-        (sure if found.sure else maybe).append(text)
+    for found in find_placeholders(texts):
+        line = f"{found.path}:{found.line}: {found.name} is a placeholder: {found.why}"
+        near = texts[found.path].splitlines()[found.line - 1 : found.line + 3]
+        quiet = found.why.endswith(('"pass"', "docstring")) and not any(_TODO.search(each) for each in near)
+        (maybe if quiet else sure).append(line)
     return sure, maybe
-
-
-def read_toml(text: str) -> dict[str, Any]:
-    """Parse TOML; raises ValueError with line and column."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    data: dict[str, Any] = tomllib.loads(text)
-    return data
 
 
 Found = list[tuple[int, str]]
 
 
-def _python(name: str, files: Mapping[str, bytes]) -> Found:
+def _text(name: str, data: bytes) -> str | None:
+    """A file's text; Python says its own encoding. None when it is no text."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(files[name], filename=name)
-    except SyntaxError as error:
-        line = (error.text or "").rstrip("\n")
-        shown = f"\n    {line.strip()}" if line.strip() else ""
-        return [(error.lineno or 1, f"{type(error).__name__}: {error.msg}{shown}")]
-    except (ValueError, RecursionError, MemoryError) as error:
-        return [(1, f"cannot be parsed: {error or type(error).__name__}")]
-    return []
+        return decode_source(data) if name.endswith((".py", ".pyw")) else data.decode("utf-8-sig")
+    except (SyntaxError, UnicodeDecodeError):
+        return None
 
 
-def _json(name: str, files: Mapping[str, bytes]) -> Found:
-    if PurePosixPath(name).name.startswith(("tsconfig", "jsconfig")):
-        return []  # these two allow comments
-    try:
-        json.loads(files[name])
-    except json.JSONDecodeError as error:
-        return [(error.lineno, f"JSON: {error.msg}")]
-    except (ValueError, RecursionError) as error:
-        return [(1, f"JSON: {error}")]
-    return []
-
-
-def _toml(name: str, files: Mapping[str, bytes]) -> Found:
-    try:
-        read_toml(files[name].decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        return [(1, f"TOML: {error}")]
-    return []
-
-
-def _yaml(name: str, files: Mapping[str, bytes]) -> Found:
-    import yaml
-
-    try:
-        for _ in yaml.parse(files[name], Loader=yaml.SafeLoader):  # events only: aliases are not expanded
-            continue
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        return [(mark.line + 1 if mark else 1, f"YAML: {error.problem}")]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return [(1, f"YAML: {error}")]
-    return []
+def _by_language(name: str, files: Mapping[str, bytes]) -> Found:
+    text = _text(name, files[name])
+    if text is None:
+        return [(1, "it is not text in UTF-8")]
+    problem = syntax_problem(name, text)
+    return [(problem.line, problem.message.removeprefix(f"{name}, line {problem.line}: "))] if problem else []
 
 
 class _Page(HTMLParser):
@@ -236,5 +195,6 @@ def _html(name: str, files: Mapping[str, bytes]) -> Found:
 
 
 CHECKS: dict[str, Callable[[str, Mapping[str, bytes]], Found]] = {
-    ".py": _python, ".json": _json, ".toml": _toml, ".yaml": _yaml, ".yml": _yaml, ".html": _html, ".htm": _html,
-}  # fmt: skip
+    **dict.fromkeys((".py", ".pyw", ".pyi", ".json", ".toml", ".yaml", ".yml", ".svg", ".xml"), _by_language),
+    **dict.fromkeys((".html", ".htm"), _html),
+}

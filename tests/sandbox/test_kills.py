@@ -49,7 +49,10 @@ def is_dead(file):
 
 
 def test_nothing_is_left_after_the_next_start(boxed, product):
-    text = "import subprocess, time\nsubprocess.Popen(['sleep', '987'])\nwhile True:\n    print('x')\n    time.sleep(0.1)\n"
+    text = (
+        "import subprocess, time\nsubprocess.Popen(['sleep', '987'])\n"
+        "while True:\n    print('x')\n    time.sleep(0.1)\n"
+    )
     folder = product({"marked_for_the_kill_test.py": text})
     for _ in range(KILLS):
         parent = subprocess.Popen([sys.executable, "-c", PARENT, boxed.name, str(folder)], stdout=subprocess.PIPE)

@@ -8,10 +8,6 @@ from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.traces import last_error, plain
 
 
-def rung(**files):
-    return parse_rung({name.replace("_", ".", 1): text.encode() for name, text in files.items()})
-
-
 def of(name, text):
     return parse_rung({name: text if isinstance(text, bytes) else text.encode()})
 
@@ -19,14 +15,14 @@ def of(name, text):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.py", "def f(:\n    pass\n", "a.py:1: SyntaxError"),
-        ("a.py", "if True:\nprint(1)\n", "a.py:2: IndentationError"),
+        ("a.py", "def f(:\n    pass\n", "a.py:1: Python syntax error"),
+        ("a.py", "if True:\nprint(1)\n", "a.py:2: Python syntax error: expected an indented block"),
         ("a.py", b"x = '\x00'\n", "a.py:1"),
         ("a.py", "(" * 5000, "a.py:1"),
-        ("a.json", '{"a": 1,}', "a.json:1: JSON"),
-        ("a.json", '{\n "a": \n}', "a.json:3: JSON"),
-        ("a.toml", "a = \n", "a.toml:1: TOML"),
-        ("a.yaml", "a: [1, 2\nb: 3\n", "YAML"),
+        ("a.json", '{"a": 1,}', "a.json:1: not JSON"),
+        ("a.json", '{\n "a": \n}', "a.json:3: not JSON"),
+        ("a.toml", "a = \n", "a.toml:1: not TOML"),
+        ("a.yaml", "a: [1, 2\nb: 3\n", "not YAML"),
         ("a.html", "<div><p>hello</div></div>", "closes nothing that is open"),
         ("a.html", "<html><body><div>hello</body></html>", "<div>"),
         ("a.html", "just words", "there is no element"),

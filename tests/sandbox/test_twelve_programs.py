@@ -7,7 +7,7 @@ from chatdev.sandbox import climb
 EXPECTED = {
     "exit_one_silent": ("failed", "exit status 1"),
     "exit_one_message": ("failed", "ERROR: no configuration found"),
-    "syntax_error": ("failed", "main.py:1: SyntaxError"),
+    "syntax_error": ("failed", "main.py:1: Python syntax error"),
     "missing_main": ("failed", "there is no entry point"),
     "crash_after_4s": ("failed", "main.py:5: ZeroDivisionError: division by zero"),
     "endless_loop": ("failed", "showed no window, no port, no output and asked for nothing"),
