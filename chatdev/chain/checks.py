@@ -57,7 +57,10 @@ def holds(ctx: Context, until: str | None, step: str, changes_before_round: int 
         # Where nothing can be run, no repair would change the verdict: going on would only cost.
         return progress.checked and progress.verdict in ("verified", "unverified")
     if until == "no_placeholders":
-        return not placeholders(ctx, f"{step}/until")
+        found, before = placeholders(ctx, f"{step}/until"), progress.placeholders
+        progress.placeholders = found
+        # What a whole round left exactly as it was is meant to be so; another round would only cost.
+        return not found or (changes_before_round is not None and found == before)
     if until == "unchanged":
         return changes_before_round is not None and changes_before_round == progress.changes
     phase, _, what = until.rpartition(".")

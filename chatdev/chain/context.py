@@ -41,6 +41,8 @@ class Progress:
     """Phases whose last reply said their `done_when`."""
     changed: dict[str, bool] = field(default_factory=dict)
     """Whether a phase changed files the last time it ran."""
+    placeholders: list[str] = field(default_factory=list)
+    """What was unfinished when a loop last asked."""
     changes: int = 0
     """Commits so far, for `unchanged` rounds."""
 
