@@ -13,7 +13,6 @@ HEAVY = [
     "transformers",
     "openai",
     "docker",
-    "git",
     "numpy",
     "PIL",
     "starlette",
