@@ -187,8 +187,7 @@ def test_choosing_a_model_imports_nothing_heavy(tmp_path):
     file.write_text("replies: [hello]", encoding="utf-8")
     code = (
         "import sys\n"
-        "from chatdev.llm import api, api_images, choose, select, scripted\n"
-        "from chatdev.llm.local import plain\n"
+        "from chatdev.llm import api, api_images, select, scripted\n"
         f"select.open_model('scripted:{file}', env={{}})\n"
         "select.resolve('hf:x')\n"
         "heavy = {'openai', 'torch', 'transformers', 'httpx', 'pydantic'} & set(sys.modules)\n"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from chatdev.llm.base import Finish, Mark, Reply, SayLimits, Usage
-from chatdev.llm.choose import TokenText
+from chatdev.llm.local.token_text import TokenText
 from chatdev.llm.reply_text import ReplyText
 
 if TYPE_CHECKING:
