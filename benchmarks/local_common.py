@@ -40,13 +40,16 @@ def network(shape: str, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def byte_tokenizer() -> Any:
-    """Every byte is a token (ids 3 to 258), so that any shape can talk."""
+    """Every byte is a token (ids 3 to 258), so that any shape can talk.
+
+    Words are split first: the library caches the last 10,000 words, and whole messages would fill that with megabytes.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     alphabet = ["<pad>", "<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     inner = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(alphabet)}, merges=[]))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     inner.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
     tokenizer.chat_template = (

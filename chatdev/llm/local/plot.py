@@ -78,7 +78,7 @@ def _scale(values: list[float], log_y: bool) -> tuple[float, float, list[float]]
         ticks = [m * 10.0**e for e in range(floor(low), ceil(high) + 1) for m in (1, 2, 5)]
         return low, high, [t for t in ticks if low <= log10(t) <= high]
     step = 10.0 ** floor(log10(max(values) or 1.0))
-    step = next(s for s in (step / 5, step / 2, step) if max(values) / s <= 8)
+    step = next(s for s in (step / 5, step / 2, step, 2 * step) if max(values) / s <= 8)
     count = ceil(max(values) / step)
     return 0.0, count * step, [i * step for i in range(count + 1)]
 
