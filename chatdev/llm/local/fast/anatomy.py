@@ -227,7 +227,7 @@ def _norm(module: Any) -> Norm | None:
     # Of the order of eps as well, so that eps itself is seen.
     probe = torch.randn(2, weight.shape[0], generator=torch.Generator().manual_seed(0))
     probe = probe * torch.tensor([[1.0], [eps**0.5]])
-    given = module(probe.to(module.weight.dtype)).float()
+    given: Tensor = module(probe.to(module.weight.dtype)).float()
     near = 1e-4 if module.weight.dtype == torch.float32 else 3e-2
     for w, centred in ((weight, False), (weight + 1, False), (weight, True)):
         norm = Norm(w, bias, float(eps), centred)

@@ -86,7 +86,9 @@ def _built(compiler: str) -> Path:
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, check=True, stdin=subprocess.DEVNULL
+    )
     return done.stdout
 
 
@@ -95,5 +97,6 @@ def _load(path: Path) -> Any:
     pointers = [ctypes.c_void_p, ctypes.c_void_p]
     loaded.scratch_floats.argtypes, loaded.scratch_floats.restype = pointers, ctypes.c_size_t
     loaded.step.argtypes, loaded.step.restype = pointers, None
+    loaded.multiply.argtypes, loaded.multiply.restype = [*pointers, ctypes.c_void_p], None
     loaded.sizes.argtypes, loaded.sizes.restype = [ctypes.c_int], ctypes.c_int32
     return loaded

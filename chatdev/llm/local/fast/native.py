@@ -17,7 +17,8 @@ from torch import Tensor
 
 from chatdev.llm.local.fast.anatomy import ANGLE_BLOCK, Anatomy, Linear, Norm
 from chatdev.llm.local.fast.build import library
-from chatdev.llm.local.fast.packing import Blocks, Precision, to_blocks
+from chatdev.llm.local.fast.check import prove_product
+from chatdev.llm.local.fast.packing import PARTS, Blocks, Precision, for_part, to_blocks
 
 MOST_ROWS = 32
 _VOID, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
@@ -36,13 +37,12 @@ class _Norm(ctypes.Structure):
     _fields_ = _fields(weight=_VOID, bias=_VOID, eps=_FLOAT, form=_INT)
 
 
-_MATRICES = ("qkv", "out", "gate", "up", "down")
 _NORMS = ("before_attention", "after_attention", "before_mlp", "after_mlp", "query", "key")
 
 
 class _Layer(ctypes.Structure):
     _fields_ = [
-        *((name, _Matrix) for name in _MATRICES),
+        *((name, _Matrix) for name in PARTS),
         *((name, _Norm) for name in _NORMS),
         *_fields(keys=_VOID, values=_VOID, rotates=_INT, unused=_INT),
     ]
@@ -74,6 +74,7 @@ class NativeStep:
 
     Raises:
         NoCompilerError: the kernels could not be built.
+        WrongProductError: a packed matrix does not stand for its weight.
     """
 
     most_rows = MOST_ROWS
@@ -88,21 +89,22 @@ class NativeStep:
         self._lock = threading.Lock()
         self.layers = (_Layer * len(anatomy.layers))()
         for there, here in zip(self.layers, anatomy.layers, strict=True):
-            for name in _MATRICES:
-                setattr(there, name, self._matrix(getattr(here, name), precision))
+            for name in PARTS:
+                chosen = for_part(precision, name, anatomy.hidden) or precision
+                setattr(there, name, self._matrix(getattr(here, name), chosen))
             for name in _NORMS:
                 setattr(there, name, self._norm(getattr(here, name), anatomy.dim if name in ("query", "key") else 0))
             there.rotates = here.rotates
         self.model = _Model(
             layer=self.layers,
-            head=self._matrix(anatomy.head, "int8" if precision == "int4" else precision),
+            head=self._matrix(anatomy.head, for_part(precision, "head", anatomy.hidden) or precision),
             last=self._norm(anatomy.last, 0),
             layers=len(anatomy.layers),
             interleaved=anatomy.interleaved,
             act=("silu", "gelu").index(anatomy.act),
             **{k: getattr(anatomy, k) for k in ("hidden", "heads", "kv_heads", "dim", "inner", "rotary", "scaling")},
         )
-        matrices = [getattr(layer, name) for layer in self.layers for name in _MATRICES]
+        matrices = [getattr(layer, name) for layer in self.layers for name in PARTS]
         # Rows are written in whole blocks, and int4 keeps the sums of its groups behind the columns.
         self.stride = max(-(-m.rows // 16) * 16 + m.columns + m.columns // 16 for m in matrices) // 64 * 64 + 128
         self.vocabulary = self.model.head.rows
@@ -124,7 +126,16 @@ class NativeStep:
             bias[: blocks.rows] = linear.bias
         group = blocks.columns // blocks.scale.shape[1] if blocks.scale is not None and blocks.scale.ndim == 4 else 0
         pointers = (self._keep(blocks.data), self._keep(blocks.scale), self._keep(bias))
-        return _Matrix(*pointers, blocks.rows, blocks.columns, blocks.kind, group)
+        matrix = _Matrix(*pointers, blocks.rows, blocks.columns, blocks.kind, group)
+
+        def product(x: Tensor) -> Tensor:
+            given, found = torch.zeros(2 * blocks.columns), torch.empty(-(-blocks.rows // 16) * 16)
+            given[: x.shape[1]] = x[0]
+            self.library.multiply(ctypes.byref(matrix), given.data_ptr(), found.data_ptr())
+            return (found if bias is None else found - bias)[None, : blocks.rows]
+
+        prove_product(product, linear.weight, precision)
+        return matrix
 
     def _norm(self, norm: Norm | None, dim: int) -> _Norm:
         if norm is None:

@@ -128,6 +128,14 @@ static size_t side_floats(const Model &m, const Call &c) {  // of one thread: no
 extern "C" size_t scratch_floats(const Model *m, const Call *c) {
     return (size_t)c->stride * MOST * 3 + side_floats(*m, *c) * c->threads + COUNTERS * m->layers + 4096;
 }
+extern "C" void multiply(const Matrix *m, float *x, float *y) {  // one row, one thread; x has room for the sums
+    finish(*m, x, m->columns);
+    for (int b = 0; b < (m->rows + LANES - 1) / LANES; b++) {
+        vf out[1];
+        product(*m, b, x, 0, 1, out);
+        store(y + b * LANES, out[0]);
+    }
+}
 extern "C" int32_t sizes(int i) { return i == 0 ? sizeof(Layer) : i == 1 ? sizeof(Model) : sizeof(Call); }
 
 extern "C" void step(const Model *model, const Call *call) {

@@ -1,0 +1,129 @@
+"""The forward of a local model: the fast step for a few tokens, the model itself for many.
+
+    forward = fast_forward(network, "int8")
+    logits = forward(ids, cache, rows)          # [batch, rows, vocabulary], any SinkCache of `network`
+
+Prompts go through the unmodified model, a reply's tokens (and drafts, and several streams side by side) through the
+packed step, as long as batch * tokens is at most `most_rows`. A token's logits do not depend on how many came with it
+in the compiled step; torch's kernels round differently for different counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from chatdev.llm.local.cache import SinkCache
+from chatdev.llm.local.fast.anatomy import Anatomy, UnknownAnatomyError, dissect
+from chatdev.llm.local.fast.build import NoCompilerError
+from chatdev.llm.local.fast.check import LOSS, ROUNDING, WrongProductError, difference
+from chatdev.llm.local.fast.native import NativeStep
+from chatdev.llm.local.fast.packing import Precision
+from chatdev.llm.local.fast.torch_step import TorchStep
+from chatdev.llm.local.rope import UnsupportedModelError
+
+Kernels = Literal["auto", "compiled", "torch"]
+SMALL = 20_000_000
+"""Parameters below which `auto` leaves weights as exact as they are: there is nothing to gain."""
+
+
+@dataclass
+class FastForward:
+    """A `Forward` (see `memory`) with what a person may want to know of it."""
+
+    network: Any
+    step: NativeStep | TorchStep
+    precision: Precision
+    kernels: str
+    loss: float
+    """Relative difference from the model's own logits, as measured at load."""
+
+    @property
+    def most_rows(self) -> int:
+        """Tokens of one call, over all batch rows, up to which the packed step serves."""
+        return self.step.most_rows
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the packed weights."""
+        return self.step.bytes
+
+    def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
+        if ids.numel() <= self.step.most_rows and isinstance(cache, SinkCache) and _simple(cache):
+            return self.step(ids, cache, rows)
+        out = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=rows)
+        return out.logits[:, -rows:]  # type: ignore[no-any-return]
+
+    def describe(self) -> str:
+        """One line: precision, kernels, size, loss."""
+        size = f"{self.bytes / 1e6:,.0f} MB"
+        return f"{self.precision} weights, {self.kernels} kernels, {size}, logits within {self.loss:.1%}"
+
+
+def fast_forward(
+    network: Any,
+    precision: Precision | Literal["auto"] = "auto",
+    kernels: Kernels = "auto",
+    on_notice: Callable[[str], None] | None = None,
+) -> FastForward | None:
+    """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
+
+    Args:
+        network: an unmodified Hugging Face causal language model on the CPU, in fp32 or bf16.
+        precision: `auto` is int8, and for small models the weights as they are.
+        kernels: `compiled` needs a C++ compiler; `auto` takes torch's where there is none.
+    """
+    say = on_notice or (lambda _: None)
+    dtype = next(network.parameters()).dtype
+    if next(network.parameters()).device.type != "cpu" or dtype not in ROUNDING:
+        return None
+    try:
+        anatomy = dissect(network)
+        exact = difference(network, TorchStep(anatomy, None))
+    except (UnknownAnatomyError, UnsupportedModelError, RuntimeError) as error:
+        say(f"the fast step does not know this model ({error}); its own forward serves it")
+        return None
+    if exact > ROUNDING[dtype]:
+        say(f"the fast step differs from this model by {exact:.1e}; its own forward serves it")
+        return None
+    chosen = pick(precision, network)
+    try:
+        step, name = _make(anatomy, chosen, kernels, say)
+    except WrongProductError as error:
+        say(f"{error}; the model's own forward serves it")
+        return None
+    loss = difference(network, step)
+    if loss > LOSS[chosen]:
+        say(f"{chosen} weights change this model's logits by {loss:.0%}; its own forward serves it")
+        return None
+    return FastForward(network, step, chosen, name, loss)
+
+
+def pick(precision: Precision | Literal["auto"], network: Any) -> Precision:
+    """What `auto` stands for with this model."""
+    if precision != "auto":
+        return precision
+    if sum(p.numel() for p in network.parameters()) < SMALL:
+        return "fp32" if next(network.parameters()).dtype == torch.float32 else "bf16"
+    return "int8"
+
+
+def _make(
+    anatomy: Anatomy, precision: Precision, kernels: Kernels, say: Callable[[str], None]
+) -> tuple[NativeStep | TorchStep, str]:
+    if kernels != "torch":
+        try:
+            return NativeStep(anatomy, precision), "compiled"
+        except NoCompilerError as error:
+            if kernels == "compiled":
+                raise
+            say(f"the compiled kernels cannot be built ({error}); torch's serve, more slowly")
+    return TorchStep(anatomy, precision), "torch"
+
+
+def _simple(cache: SinkCache) -> bool:
+    return len(cache.sink_layers) == len(cache.layers)

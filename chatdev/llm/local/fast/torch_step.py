@@ -1,0 +1,149 @@
+"""The decode step in plain torch: the same parts without modules, hooks, masks or casts between them.
+
+With the model's own weights it proves the anatomy (`check.py`); with torch's packed int8 and int4 kernels it serves
+machines without a compiler. Those kernels take bf16 activations. Non-goal: to be the fastest; `native.py` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from chatdev.llm.local.fast.anatomy import Anatomy, Layer, Linear, Norm, rotate
+from chatdev.llm.local.fast.check import prove_product
+from chatdev.llm.local.fast.packing import GROUP, PARTS, Precision, for_part, quantise4, quantise8
+
+Product = Callable[[Tensor], Tensor]
+"""x [tokens, columns] to [tokens, rows], in the dtype of x."""
+MOST_ROWS = 16
+
+
+class TorchStep:
+    """`step(ids [batch, n], cache, rows)` on a SinkCache; `bytes` is what the packed weights take.
+
+    Args:
+        anatomy: what `dissect` found.
+        precision: of the weights; None leaves the model's own, unpacked.
+
+    Raises:
+        WrongProductError: a packed matrix does not stand for its weight.
+    """
+
+    most_rows = MOST_ROWS
+
+    def __init__(self, anatomy: Anatomy, precision: Precision | None) -> None:
+        self.anatomy = anatomy
+        self.bytes = 0
+        self.layers: list[tuple[Layer, list[Product]]] = [
+            (layer, [self._product(getattr(layer, p), for_part(precision, p, anatomy.hidden)) for p in PARTS])
+            for layer in anatomy.layers
+        ]
+        self.head = self._product(anatomy.head, for_part(precision, "head", anatomy.hidden))
+
+    @torch.no_grad()
+    def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
+        """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
+        a, (batch, n) = self.anatomy, ids.shape
+        x = a.embed(ids).view(batch * n, a.hidden)
+        first = cache.seen
+        cache.begin(n)
+        cos, sin = a.angles(first - cache.plan.offset, n)
+        for i, (layer, (qkv, out, gate, up, down)) in enumerate(self.layers):
+            mixed = self._attend(
+                layer, qkv(_normed(layer.before_attention, x)), (batch, n), (cos, sin), cache.layers[i]
+            )
+            x = x + _normed(layer.after_attention, out(mixed))
+            y = _normed(layer.before_mlp, x)
+            act = functional.silu(gate(y)) if a.act == "silu" else functional.gelu(gate(y), approximate="tanh")
+            x = x + _normed(layer.after_mlp, down(act * up(y)))
+        cache.commit(n)
+        last = a.last(x).view(batch, n, a.hidden)[:, n - rows :].reshape(batch * rows, a.hidden)
+        return self.head(last).float().view(batch, rows, -1)
+
+    def _attend(
+        self, layer: Layer, qkv: Tensor, shape: tuple[int, int], angles: tuple[Tensor, Tensor], store: Any
+    ) -> Tensor:
+        a, (batch, n) = self.anatomy, shape
+        q, k, v = torch.split(qkv, [a.heads * a.dim, a.kv_heads * a.dim, a.kv_heads * a.dim], dim=-1)
+        q = _heads(layer.query, q, a.heads, a.dim).view(batch, n, a.heads, a.dim).transpose(1, 2)
+        k = _heads(layer.key, k, a.kv_heads, a.dim).view(batch, n, a.kv_heads, a.dim).transpose(1, 2)
+        v = v.view(batch, n, a.kv_heads, a.dim).transpose(1, 2)
+        if layer.rotates:
+            q = rotate(q.float(), *angles, a.interleaved).to(q.dtype)
+            k = rotate(k.float(), *angles, a.interleaved).to(k.dtype)
+        keys, values = store.update(k, v)
+        # The query heads that share a key head become rows of one product.
+        q = q.reshape(batch, a.kv_heads, -1, a.dim)
+        mask = None
+        if n > 1:
+            columns = keys.shape[2]
+            seen = torch.ones(n, columns, dtype=torch.bool).tril(columns - n)
+            mask = seen.repeat(a.heads // a.kv_heads, 1)
+        mixed = functional.scaled_dot_product_attention(q, keys, values, mask, scale=a.scaling)
+        return mixed.view(batch, a.heads, n, a.dim).transpose(1, 2).reshape(batch * n, -1)
+
+    def _product(self, linear: Linear, precision: Precision | None) -> Product:
+        weight, bias = linear.weight, linear.bias
+        product: Product
+        if precision == "int4" and weight.shape[0] % 64 == 0:
+            product, size = _int4(weight)
+        elif precision in ("int8", "int4"):
+            product, size = _int8(weight)
+        else:
+            if precision is not None:
+                weight = weight.to(torch.float32 if precision == "fp32" else torch.bfloat16)
+            product, size = _own(weight), weight.nbytes
+        self.bytes += size
+        if precision is not None:
+            prove_product(product, weight, precision)
+        return product if bias is None else (lambda x: (product(x) + bias).to(x.dtype))
+
+
+def _own(weight: Tensor) -> Product:
+    return lambda x: functional.linear(x.to(weight.dtype), weight).to(x.dtype)
+
+
+def _int8(weight: Tensor) -> tuple[Product, int]:
+    # The kernel reads beyond rows of another width: columns are filled up with zeros.
+    more = -weight.shape[1] % 32
+    q, scale = quantise8(functional.pad(weight, (0, more)))
+    narrow = scale.bfloat16()
+
+    def product(x: Tensor) -> Tensor:
+        given = functional.pad(x.bfloat16(), (0, more)) if more else x.bfloat16()
+        y: Tensor = torch.ops.aten._weight_int8pack_mm(given, q, narrow).to(x.dtype)
+        return y
+
+    return product, q.nbytes + narrow.nbytes
+
+
+def _int4(weight: Tensor) -> tuple[Product, int]:
+    q, scale, low = quantise4(weight)
+    more = q.shape[1] - weight.shape[1]
+    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(q.to(torch.int32), 1)
+    # The kernel computes (q - 8) * scale + zero, with both as [groups, rows, 2].
+    zero = (low.float() + 8 * scale.float()).bfloat16()
+    both = torch.stack([scale.t(), zero.t()], -1).contiguous()
+
+    def product(x: Tensor) -> Tensor:
+        given = functional.pad(x.bfloat16(), (0, more)) if more else x.bfloat16()
+        y: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(given, packed, GROUP, both).to(x.dtype)
+        return y
+
+    return product, packed.nbytes + both.nbytes
+
+
+def _normed(norm: Norm | None, x: Tensor) -> Tensor:
+    return x if norm is None else norm(x)
+
+
+def _heads(norm: Norm | None, x: Tensor, heads: int, dim: int) -> Tensor:
+    """[tokens, heads, dim], normed a head at a time or, where the norm is that wide, all heads together."""
+    if norm is not None and norm.weight.shape[0] > dim:
+        x = norm(x)
+    x = x.view(-1, heads, dim)
+    return norm(x) if norm is not None and norm.weight.shape[0] == dim else x
