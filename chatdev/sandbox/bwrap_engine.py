@@ -100,6 +100,14 @@ class BubblewrapEngine(PipeEngine):
             watch_memory=0 if together else c.memory_bytes,
         )  # fmt: skip
 
+    def lacks(self, kit: str) -> str:
+        from chatdev.sandbox.image.kits import WEB, needs
+
+        if kit == WEB:
+            return "the bubblewrap engine photographs no pages"
+        missing = [name for name in needs(kit) if shutil.which(name, path="/usr/bin:/bin") is None]
+        return f"{', '.join(missing)} is not installed on this machine" if missing else ""
+
     def install(self, wanted: Wanted) -> Installed:
         from chatdev.sandbox import bwrap_install
 

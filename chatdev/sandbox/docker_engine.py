@@ -24,6 +24,9 @@ from chatdev.sandbox.requirements import Wanted
 
 LABEL = "chatdev.run"
 PYTHON = "python3"
+WEB = "web"
+BROWSER_MEMORY, BROWSER_PIDS = 512 * 1024**2, 200
+"""What the browser gets on top of the product's own limits, in the kit that has one."""
 ENV = {
     "PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/tools/bin:/usr/local/bin",
     "HOME": "/box/home",
@@ -148,6 +151,15 @@ class DockerEngine:
                 removed.append(container.name)
         return [*removed, *docker_install.sweep(self)]
 
+    def lacks(self, kit: str) -> str:
+        from chatdev.sandbox.image import image_present
+        from chatdev.sandbox.image.kits import kit_tag
+
+        if self.config.image:
+            return ""  # the person's own image: what it has shows when it is used
+        there = image_present(kit_tag(kit), client=self.client)
+        return "" if there else f"the image for {kit} is not built (run: chatdev sandbox build {kit})"
+
     def install(self, wanted: Wanted) -> Installed:
         from chatdev.sandbox import docker_install
 
@@ -158,18 +170,19 @@ class DockerEngine:
         from docker.types import LogConfig, Mount, Ulimit
 
         c, disk = self.config, self.config.disk_bytes
+        room, threads = (BROWSER_MEMORY, BROWSER_PIDS) if job.kit == WEB else (0, 0)
         deps = [Mount("/deps", job.deps, type="volume", read_only=True)] if job.deps else []
         return {
-            "image": self.image,
+            "image": self._image(job),
             "entrypoint": [],
             "command": [PYTHON, "-I", "-c", wire.BOOTSTRAP],
             "working_dir": "/box",
             "user": "65534:65534",
             "environment": {"PATH": ENV["PATH"], "LANG": "C.UTF-8", "HOME": "/box"},
             "network_mode": "none",
-            "mem_limit": c.memory_bytes,
-            "memswap_limit": c.memory_bytes,
-            "pids_limit": c.pids + 16,  # the supervisor, the display and their threads
+            "mem_limit": c.memory_bytes + room,
+            "memswap_limit": c.memory_bytes + room,
+            "pids_limit": c.pids + 16 + threads,  # the supervisor, the display and their threads
             "nano_cpus": int(c.cpus * 1e9),
             "read_only": True,
             "tmpfs": {
@@ -195,6 +208,11 @@ class DockerEngine:
                 "chatdev.deadline": str(int(time.time() + wire.deadline(job) + 3600)),
             },
         }
+
+    def _image(self, job: Job) -> str:
+        from chatdev.sandbox.image.kits import kit_tag
+
+        return kit_tag(job.kit) if job.kit and not self.config.image else self.image
 
     def _why(self, container: Any, failure: str) -> tuple[str, str | None]:
         """Why a box ended before its steps did: (reason, limit)."""

@@ -40,6 +40,9 @@ class Engine(Protocol):
     def install(self, wanted: Wanted) -> Installed:
         """Fetch dependencies in an installer with network, or find them where they were kept."""
 
+    def lacks(self, kit: str) -> str:
+        """What is missing for a kit (a language's toolchain, the browser) and what mends it; "" if nothing."""
+
     def missing_limits(self) -> list[str]:
         """Limits of the configuration that this engine cannot hold here, one plain sentence each."""
 

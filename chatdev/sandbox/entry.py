@@ -11,6 +11,7 @@ from importlib.util import decode_source
 from pathlib import PurePosixPath
 from typing import Literal
 
+from chatdev.sandbox.languages import recipe
 from chatdev.software.syntax import parse_python
 
 MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py", "cli.py", "server.py", "manage.py")
@@ -22,6 +23,19 @@ GUI = {
     "pgzrun", "ursina",
 }  # fmt: skip
 TERMINAL = {"curses", "textual", "prompt_toolkit", "blessed", "urwid", "asciimatics", "npyscreen", "termios", "tty"}
+WEB = {
+    "flask",
+    "django",
+    "fastapi",
+    "bottle",
+    "starlette",
+    "aiohttp",
+    "tornado",
+    "http",
+    "uvicorn",
+    "cherrypy",
+    "quart",
+}
 TEST_FOLDERS = {"tests", "test", "testing"}
 
 
@@ -29,7 +43,7 @@ TEST_FOLDERS = {"tests", "test", "testing"}
 class Entry:
     """How a product is started."""
 
-    kind: Literal["python", "node", "html"]
+    kind: Literal["python", "node", "html", "built"]
     command: tuple[str, ...]
     file: str
     why: str
@@ -37,6 +51,14 @@ class Entry:
     """Some file imports a window toolkit."""
     terminal: bool = False
     """Some file imports a toolkit for full-screen terminal programs."""
+    web: bool = False
+    """It is a page, or a server of pages: a browser can photograph it."""
+    kit: str | None = None
+    """The image kit that has the language's toolchain; None when the plain image has it."""
+    build: tuple[tuple[str, ...], ...] = ()
+    """Commands that come before the start."""
+    test: tuple[str, ...] = ()
+    """The language's own test command; () when there are no tests in it."""
 
 
 def is_test(name: str) -> bool:
@@ -57,8 +79,9 @@ def find_entry(files: Mapping[str, bytes]) -> Entry | None:
     if python is not None:
         name, why = python
         command = ("python3", *_arguments(name, trees))
-        return Entry("python", command, name, why, bool(imported & GUI), bool(imported & TERMINAL))
-    return _node(files) or _page(files)
+        gui, terminal, web = (bool(imported & family) for family in (GUI, TERMINAL, WEB))
+        return Entry("python", command, name, why, gui, terminal, web)
+    return _built(files) or _node(files) or _page(files)
 
 
 def parse(data: bytes) -> ast.Module | None:
@@ -201,6 +224,14 @@ def _node(files: Mapping[str, bytes]) -> Entry | None:
     return None
 
 
+def _built(files: Mapping[str, bytes]) -> Entry | None:
+    found = recipe(files)
+    if found is None:
+        return None
+    why = f"a program in {found.language}"
+    return Entry("built", found.run, found.file, why, kit=found.language, build=found.build, test=found.test)
+
+
 def _page(files: Mapping[str, bytes]) -> Entry | None:
     pages = sorted((n for n in files if n.lower().endswith((".html", ".htm"))), key=_depth)
     named = [n for n in pages if PurePosixPath(n).name in PAGES]
@@ -208,4 +239,4 @@ def _page(files: Mapping[str, bytes]) -> Entry | None:
     if not chosen:
         return None
     command = ("python3", "-m", "http.server", "8000", "--bind", "127.0.0.1")
-    return Entry("html", command, chosen[0], "a web page")
+    return Entry("html", command, chosen[0], "a web page", web=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,14 @@ class HostEngine(PipeEngine):
         else:
             missing.append("memory is not limited (host engine)")
         return missing
+
+    def lacks(self, kit: str) -> str:
+        from chatdev.sandbox.image.kits import WEB, needs
+
+        if kit == WEB:
+            return "the host engine photographs no pages"
+        missing = [name for name in needs(kit) if shutil.which(name) is None]
+        return f"{', '.join(missing)} is not installed on this machine" if missing else ""
 
     def install(self, wanted: Wanted) -> Installed:
         return Installed(False, None, "the host engine installs nothing", unreachable=True)

@@ -55,6 +55,8 @@ class Watch:
     """Give it a display, photograph its window, press keys and click."""
     talk: tuple[str, ...] = ()
     """Lines typed to a program that waits for input, one after the other."""
+    browser: str = ""
+    """Open this path of its first port in a headless browser and photograph it; "" opens nothing."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Job:
     """Name of a volume with installed dependencies, seen read-only."""
     display: bool = False
     """Give every step an X display."""
+    kit: str | None = None
+    """The image kit the box is made of; None is the plain image."""
     serve: bool = False
     """Run the first step for a person, with its terminal and its ports relayed."""
 

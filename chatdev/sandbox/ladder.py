@@ -1,4 +1,4 @@
-"""The ladder: parse, import, start, window, tests, acceptance. One box for a whole climb.
+"""The ladder: parse, install, import (or build), start, window, tests, acceptance. One box for a whole climb.
 
 The verdict is made of facts from the box, never of a model's opinion. Without an engine nothing is run and nothing is
 called verified.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from chatdev.sandbox import rung_build, rung_import
 from chatdev.sandbox.bundle import Bundle, contents, pack
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.deps import Ask
@@ -18,13 +19,16 @@ from chatdev.sandbox.engine import Engine, why_no_engine
 from chatdev.sandbox.entry import MAIN_NAMES, Entry, find_entry
 from chatdev.sandbox.job import Job, Run, Step
 from chatdev.sandbox.report import LadderReport, Rung, judge
-from chatdev.sandbox.rung_import import PREFIX, import_steps, judge_imports
+from chatdev.sandbox.rung_build import build_steps, judge_build, judge_language_tests, language_tests
+from chatdev.sandbox.rung_import import import_steps, judge_imports
 from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.rung_parse import parse_rung
-from chatdev.sandbox.rung_start import judge_start, judge_window, needs_arguments, start_step
+from chatdev.sandbox.rung_start import judge_start, needs_arguments, start_step
 from chatdev.sandbox.rung_tests import accept_bundle, accept_step, has_tests, judge_tests, tests_step
+from chatdev.sandbox.rung_window import judge_window
 
 PACKAGING = ("pyproject.toml", "setup.py", "setup.cfg")
+WEB = "web"
 OnRung = Callable[[Rung], None]
 
 
@@ -43,8 +47,7 @@ def climb(
     begun = time.monotonic()
     bundle = pack(folder)
     climber = _Climber(bundle, engine, config, on_rung, evidence)
-    climber.ask = ask
-    climber.climb(accept)
+    climber.climb(accept, ask)
     verdict, reason = judge(climber.rungs)
     return LadderReport(
         verdict=verdict,
@@ -73,63 +76,80 @@ class _Climber:
         self.on_rung, self.evidence = on_rung, evidence
         self.files: Mapping[str, bytes] = contents(bundle)
         self.entry: Entry | None = find_entry(self.files)
+        self.first = "build" if self.entry and self.entry.build else "import"
         self.rungs: list[Rung] = []
-        self.ask: Ask | None = None
         self.deps: str | None = None
+        self.kit: str | None = None
         self.no_engine = "" if engine else why_no_engine(config)
 
-    def climb(self, accept: Path | None) -> None:
+    def climb(self, accept: Path | None, ask: Ask | None) -> None:
         self._add(parse_rung(self.files))
-        rest = ["import", "start", "window", "tests", *(["acceptance"] if accept else [])]
         if self.rungs[0].state == "failed":
-            for name in rest:
-                self._add(
-                    Rung(name, "skipped", "not climbed, the files do not parse")
-                )  # nothing could be learned from it
-        elif self.engine is None:
-            for name in rest:
-                if name != "tests" or has_tests(self.files):
-                    self._add(Rung(name, "unverified", f"not run: {self.no_engine}"))
-        else:
-            self._run(self.engine, accept)
+            self._none(accept, "skipped", "not climbed, the files do not parse")  # nothing could be learned from it
+            return
+        if self.engine is None:
+            self._none(accept, "unverified", f"not run: {self.no_engine}")
+            return
+        lack = self.engine.lacks(self.entry.kit) if self.entry and self.entry.kit else ""
+        if lack:
+            self._none(accept, "unverified", f"not run: {lack}")
+            return
+        installed, self.deps = install_rung(self.files, self.engine, ask)
+        if installed is not None:
+            self._add(installed)
+        self.kit = self._kit(self.engine)
+        self._run(self.engine, accept)
 
     def _run(self, engine: Engine, accept: Path | None) -> None:
         """All rungs that need a box, in one."""
-        installed, deps = install_rung(self.files, engine, self.ask)
-        if installed is not None:
-            self._add(installed)
-        self.deps = deps
-        imports, scripts, notes = import_steps(self.files, self.entry)
-        steps: list[Step] = list(imports)
-        extra: dict[str, Bundle] = {"scripts": scripts} if scripts else {}
-        start = PurePosixPath(self.entry.file).parent.as_posix() if self.entry else "."
-        if self.entry:
-            steps.append(start_step(self.entry, self.config))
-        if has_tests(self.files):
-            steps.append(tests_step(self.config, start))
+        extra: dict[str, Bundle] = {}
+        notes: list[str] = []
+        if self.entry and self.entry.build:
+            first = build_steps(self.entry, self.config)
+        else:
+            first, scripts, notes = import_steps(self.files, self.entry)
+            extra = {"scripts": scripts} if scripts else {}
+        steps = [*first, *self._later(accept)]
         if accept:
             extra["acceptance"] = accept_bundle(accept)
-            steps.append(accept_step(self.config, start))
-        importing: list[Run] = []
+        heard: list[Run] = []
 
         def hear(run: Run) -> None:
-            if run.name.startswith(PREFIX):
-                importing.append(run)
+            if run.name.startswith((rung_import.PREFIX, rung_build.PREFIX)):
+                heard.append(run)
+                self._keep(run)
+                if len(heard) == len(first):
+                    self._judge_first(heard, notes)
             else:
                 self._judge(run, engine)
-            if len(importing) == len(imports) and not any(r.name == "import" for r in self.rungs):
-                self._add(judge_imports(importing, self.files, notes))
-                if self.entry is None:
-                    self._no_entry()
 
-        if not imports:
-            self._add(judge_imports([], self.files, notes))
-        if not imports and self.entry is None:
-            self._no_entry()
+        if not first:
+            self._judge_first([], notes)
         if steps:
-            engine.perform(Job(self.bundle, tuple(steps), extra, deps, display=self._display()), hear)
-        if not has_tests(self.files):
+            display = bool(self.entry and self.entry.gui)
+            engine.perform(Job(self.bundle, tuple(steps), extra, self.deps, display=display, kit=self.kit), hear)
+        if not any(r.name == "tests" for r in self.rungs):
             self._add(Rung("tests", "skipped", "the product has no tests"))
+
+    def _later(self, accept: Path | None) -> list[Step]:
+        """The steps after the first rung."""
+        steps: list[Step] = []
+        start = PurePosixPath(self.entry.file).parent.as_posix() if self.entry else "."
+        if self.entry:
+            steps.append(start_step(self.entry, self.config, browser=self.kit == WEB))
+        own = language_tests(self.entry, self.config) if self.entry else None
+        if own is not None:
+            steps.append(own)
+        elif has_tests(self.files):
+            steps.append(tests_step(self.config, start))
+        if accept:
+            steps.append(accept_step(self.config, start, fresh=self.first == "import"))
+        return steps
+
+    def _judge_first(self, runs: list[Run], notes: list[str]) -> None:
+        self._add(judge_build(runs) if self.first == "build" else judge_imports(runs, self.files, notes))
+        if self.entry is None:
+            self._no_entry()
 
     def _judge(self, run: Run, engine: Engine) -> None:
         self._keep(run)
@@ -138,29 +158,38 @@ class _Climber:
                 self._add(self._help(engine, self.entry, run))
             else:
                 self._add(judge_start(run, self.entry, self.files))
-            self._add(judge_window(run, self.entry, self.files))
+            self._add(judge_window(run, self.entry, self.files, engine.lacks(WEB) if self.entry.web else ""))
+        elif run.name == "tests" and self.entry and self.entry.test:
+            self._add(judge_language_tests(run))
         elif run.name in ("tests", "acceptance"):
             changed = run.facts.get("changed", {}).get("acceptance", []) if run.name == "acceptance" else []
             self._add(judge_tests(run, changed, hidden=run.name == "acceptance"))
 
     def _help(self, engine: Engine, entry: Entry, refused: Run) -> Rung:
         """A command-line program that wants arguments has started when it can explain itself."""
-        step = Step("help", [*entry.command, "--help"], seconds=self.config.seconds)
-        done = engine.perform(Job(self.bundle, (step,), deps=self.deps))[0]
+        build = build_steps(entry, self.config)
+        step = Step("help", [*entry.command, "--help"], seconds=self.config.seconds, fresh=not build)
+        done = engine.perform(Job(self.bundle, (*build, step), deps=self.deps, kit=self.kit))[-1]
         self._keep(done)
         first = judge_start(refused, entry, self.files)
         if done.exit_code == 0 and done.stdout.text.strip():
             summary = "it asks for arguments (exit status 2) and explains them with --help (exit status 0)"
-            return Rung(
-                "start",
-                "passed",
-                summary,
-                "",
-                (*first.evidence, "help.stdout.txt"),
-                first.seconds + done.seconds,
-                first.facts,
-            )
+            evidence = (*first.evidence, "help.stdout.txt")
+            return Rung("start", "passed", summary, "", evidence, first.seconds + done.seconds, first.facts)
         return first
+
+    def _kit(self, engine: Engine) -> str | None:
+        """The kit the box is made of: the language's, or the one with a browser where that is built."""
+        if self.entry is None or self.entry.kit or not self.entry.web:
+            return self.entry.kit if self.entry else None
+        return None if engine.lacks(WEB) else WEB
+
+    def _none(self, accept: Path | None, state: str, why: str) -> None:
+        """All rungs that need a box, not climbed for one reason."""
+        rest = [self.first, "start", "window", "tests", *(["acceptance"] if accept else [])]
+        for name in rest:
+            if name != "tests" or state == "skipped" or has_tests(self.files) or (self.entry and self.entry.test):
+                self._add(Rung(name, "unverified" if state == "unverified" else "skipped", why))
 
     def _no_entry(self) -> None:
         if has_tests(self.files) and any(n in self.files for n in PACKAGING):
@@ -171,9 +200,6 @@ class _Climber:
         self._add(Rung("start", "failed", "there is no entry point", looked))
         self._add(Rung("window", "skipped", "there is nothing to start"))
 
-    def _display(self) -> bool:
-        return bool(self.entry and self.entry.gui)
-
     def _add(self, rung: Rung) -> None:
         self.rungs.append(rung)
         if self.on_rung:
@@ -181,12 +207,13 @@ class _Climber:
 
     def _keep(self, run: Run) -> None:
         """Write a run's output and files into the evidence folder."""
-        if self.evidence is None:
+        if self.evidence is None or run.name.startswith(rung_import.PREFIX):
             return
         self.evidence.mkdir(parents=True, exist_ok=True)
+        label = run.name.replace(":", "-")
         for name, output in (("stdout", run.stdout), ("stderr", run.stderr)):
-            (self.evidence / f"{run.name}.{name}.txt").write_text(output.text, encoding="utf-8", errors="replace")
+            (self.evidence / f"{label}.{name}.txt").write_text(output.text, encoding="utf-8", errors="replace")
         for name, data in run.collected.items():
             if re.fullmatch(r"[\w.-]{1,80}", name):
-                target = f"{run.name}.{name}" if name == "junit.xml" else name
+                target = f"{label}.{name}" if name == "junit.xml" else name
                 (self.evidence / target).write_bytes(data)

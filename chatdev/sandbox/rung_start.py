@@ -1,4 +1,4 @@
-"""Rungs 3 and 4: the program starts, and what has a window shows one that is not blank.
+"""Rung 3: the program starts.
 
 Judged by facts from inside the box: exit status, signs of life, limits. A handled traceback with exit status 0 is
 fine; a program that is alive but printed an unhandled error is not.
@@ -6,8 +6,8 @@ fine; a program that is alive but printed an unhandled error is not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import Entry
@@ -17,26 +17,28 @@ from chatdev.sandbox.report import Rung, shorten
 from chatdev.sandbox.traces import has_traceback, has_unhandled, last_error, plain
 
 NAME = "start"
-BLANK = 6
-"""A window in which no more pixels than this differ from its background is blank."""
 TALK = ("1", "2", "3", "y", "q")
 """Lines typed to a program that asks: small numbers first, then a yes, then a wish to leave."""
 FORGIVEN = ("ValueError", "EOFError", "KeyboardInterrupt", "InvalidOperation")
 """What a program may die of when the typed lines were not what it wanted; any other error is its own."""
-_ARROWS = re.compile(r"K_(?:RIGHT|LEFT)\b|<(?:Key-)?(?:Right|Left)>|['\"](?:Right|Left)['\"]|Key_(?:Right|Left)\b")
 
 
-def start_step(entry: Entry, config: SandboxConfig) -> Step:
+def start_step(entry: Entry, config: SandboxConfig, *, browser: bool = False) -> Step:
     """The step that starts the product and watches it."""
     quiet = max(config.quiet_seconds, config.start_seconds)
-    watch = Watch(config.start_seconds, quiet, gui=entry.gui, talk=TALK)
+    watch = Watch(config.start_seconds, quiet, gui=entry.gui, talk=TALK, browser=_first_page(entry) if browser else "")
     return Step(
         NAME,
         list(entry.command),
+        fresh=not entry.build,
         seconds=max(config.seconds, quiet) + 1,
         watch=watch,
         pty=entry.terminal and not entry.gui,
     )
+
+
+def _first_page(entry: Entry) -> str:
+    return "/" + quote(entry.file) if entry.kind == "html" else "/"
 
 
 def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
@@ -55,49 +57,6 @@ def judge_start(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
             **run.facts, "exit_code": run.exit_code, "alive": run.alive, "signs": list(run.signs), "limit": run.limit,
         },
     )  # fmt: skip
-
-
-def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
-    """The window rung: a window of the product was seen, it is not blank, and it moves when its source says it
-    should.
-    """
-    if not entry.gui:
-        return Rung("window", "skipped", "the product opens no window")
-    pictures = run.facts.get("pictures", [])
-    names = tuple(p["name"] for p in pictures)
-    no_display = [n for n in run.notes if n.startswith("no display")]
-    if no_display:
-        return Rung("window", "unverified", no_display[0])
-    windows = run.facts.get("windows", [])
-    if not windows:
-        if run.exit_code is not None or run.error:
-            return Rung("window", "skipped", "it ended by itself before it opened a window")
-        return Rung("window", "failed", "no window was seen on its display", facts={"windows": []})
-    shown = f'"{windows[0]["title"]}", {windows[0]["width"]}x{windows[0]["height"]}'
-    if not pictures:
-        return Rung("window", "unverified", f"the window {shown} was too short-lived to be photographed")
-    blank = all(p["drawn"] <= BLANK for p in pictures)
-    # A window that merely paints itself after it opened has not moved.
-    changed = len({p["checksum"] for p in pictures if p["drawn"] > BLANK}) > 1
-    moves = "it changes" if changed else "it does not change by itself, with keys or with a click"
-    facts = {"windows": windows, "pictures": pictures, "changes": changed}
-    if blank:
-        return Rung("window", "failed", f"the window {shown} is blank", "", names, facts=facts)
-    if not changed and len(pictures) > 2 and _wants_arrows(files):
-        still = f"the window {shown} stands still: it handles arrow keys, but neither time, keys nor a click changes it"
-        return Rung("window", "failed", still, "", names, facts=facts)
-    return Rung(
-        "window",
-        "passed",
-        f"the window {shown} shows {pictures[-1]['colours']} colours; {moves}",
-        "",
-        names,
-        facts=facts,
-    )
-
-
-def _wants_arrows(files: Mapping[str, bytes]) -> bool:
-    return any(name.endswith(".py") and _ARROWS.search(data.decode("utf-8", "replace")) for name, data in files.items())
 
 
 def needs_arguments(run: Run) -> bool:

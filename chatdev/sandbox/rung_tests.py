@@ -63,11 +63,10 @@ def tests_step(config: SandboxConfig, start: str) -> Step:
     return Step("tests", command, seconds=config.seconds, collect=("junit.xml", "coverage.xml"))
 
 
-def accept_step(config: SandboxConfig, start: str) -> Step:
-    """Run the user's hidden tests, which lie beside the product."""
-    return Step(
-        "acceptance", _command(["../acceptance"], f".:{start}"), seconds=config.seconds, collect=("junit.xml",)
-    )  # fmt: skip
+def accept_step(config: SandboxConfig, start: str, *, fresh: bool = True) -> Step:
+    """Run the user's hidden tests, which lie beside the product; `fresh` is False for what had to be built."""
+    command = _command(["../acceptance"], f".:{start}")
+    return Step("acceptance", command, seconds=config.seconds, fresh=fresh, collect=("junit.xml",))
 
 
 def accept_bundle(path: Path) -> Bundle:

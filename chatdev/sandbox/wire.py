@@ -31,7 +31,7 @@ sys.modules["chatdev.sandbox.guest.main"].boot(plan)
 """
 """What `python3 -I -c` runs in a box: it reads the guest's modules from standard input and calls `boot`."""
 
-MODULES = ("frames", "procs", "screen", "serve", "steps", "watch", "main")
+MODULES = ("frames", "procs", "screen", "browser", "serve", "steps", "watch", "main")
 MAX_FRAME = 64 * 1024**2
 SERVE_SECONDS = 7 * 86_400.0
 """Longest time a product runs for a person."""
@@ -100,7 +100,7 @@ def _step(step: Step) -> dict[str, Any]:
         if watch is None
         else {
             "start_seconds": watch.start_seconds, "quiet_seconds": watch.quiet_seconds, "gui": watch.gui,
-            "talk": list(watch.talk),
+            "talk": list(watch.talk), "browser": watch.browser,
         },
     }  # fmt: skip
 

@@ -124,7 +124,7 @@ def test_a_server_that_fails_on_its_first_page_fails(rungs):
 
 
 def test_a_full_screen_terminal_program_gets_a_terminal(rungs):
-    text = "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    s.getch()\ncurses.wrapper(main)\n"
+    text = "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    while True: s.getch()\ncurses.wrapper(main)\n"
     report, found = rungs({"main.py": text})
     assert report.verdict == "verified", report.for_model()
     assert "waits for input" in found["start"].summary

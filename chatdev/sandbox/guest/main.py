@@ -116,7 +116,7 @@ class Box:
         screen = self._display() if self.plan["display"] else None
         if screen is not None:
             env["DISPLAY"] = screen.name
-        watcher = Watcher(step["watch"], self.ground, screen) if step["watch"] else None
+        watcher = Watcher(step["watch"], self.ground, screen, env, str(self.work.parent)) if step["watch"] else None
         result = run_step(step, self.plan, self.ground, env, watcher)
         if self.plan["display"] and screen is None:
             result["notes"].append(f"no display: {self.no_screen}")

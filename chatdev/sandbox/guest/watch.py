@@ -7,9 +7,11 @@ the program has started once `start_seconds` have passed; with none it is ended 
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from typing import Any
 
+from chatdev.sandbox.guest.browser import open_page
 from chatdev.sandbox.guest.procs import Ground, cpu_seconds, ports_of, reads_from
 from chatdev.sandbox.guest.screen import Screen, play
 
@@ -21,7 +23,9 @@ GLANCES = 3
 class Watcher:
     """Looks at a running program now and then; `look` returns True when enough was seen."""
 
-    def __init__(self, watch: dict[str, Any], ground: Ground, screen: Screen | None) -> None:
+    def __init__(
+        self, watch: dict[str, Any], ground: Ground, screen: Screen | None, env: dict[str, str], space: str
+    ) -> None:
         self.start, self.quiet = float(watch["start_seconds"]), float(watch["quiet_seconds"])
         self.talk: list[str] = list(watch["talk"])
         self.gui = bool(watch["gui"])
@@ -37,6 +41,9 @@ class Watcher:
         self.typed: list[str] = []
         self.nudged: float | None = None
         self.cpu = 0.0
+        self.address = str(watch["browser"])
+        self.env, self.space = env, space
+        self.page: dict[str, Any] | None = None
 
     def look(self, running: Any, result: dict[str, Any]) -> bool:
         age = running.age
@@ -75,7 +82,7 @@ class Watcher:
         result["signs"] = self.signs(running)
         result["facts"].update(
             ports=sorted(self.ports), windows=self.windows, waits=self.waits, typed=self.typed,
-            cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts,
+            cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts, page=self.page,
         )  # fmt: skip
 
     def _ports(self, pids: list[int], age: float) -> None:
@@ -84,6 +91,14 @@ class Watcher:
                 self.ports[port] = "listens"
             elif self.ports[port] == "listens" and age > min(1.0, self.start / 2):
                 self.ports[port] = _ask(port)
+                if self.address and self.page is None and re.search(r"HTTP [23]", self.ports[port]):
+                    self._open(port)
+
+    def _open(self, port: int) -> None:
+        page = open_page(f"http://127.0.0.1:{port}{self.address}", self.space, self.env)
+        self.page = {"messages": page.messages, "problem": page.problem}
+        if page.png:
+            self.pictures.append(("page.png", page.png))
 
     def _windows(self, running: Any, age: float) -> None:
         if self.screen is None:

@@ -71,6 +71,25 @@ def build_image(base: str | None = None, on_line: Line | None = None) -> str:
     Raises:
         UserError: no engine, no base, or the build failed (with its last line).
     """
+    from chatdev.sandbox.docker_engine import connect
+
+    tell = on_line or (lambda line: None)
+    client = connect()
+    try:
+        chosen = base or find_base(client, tell)
+    finally:
+        client.close()
+    return build(
+        DOCKERFILE, default_tag(), {"BASE": chosen}, {"chatdev.image": "sandbox", "chatdev.base": chosen}, tell
+    )
+
+
+def build(file: Path, tag: str, arguments: dict[str, str], labels: dict[str, str], on_line: Line | None) -> str:
+    """Build one Dockerfile under a tag, with the host's certificates, pip settings and proxies at hand.
+
+    Raises:
+        UserError: no engine, or the build failed (with its last line).
+    """
     from docker.errors import APIError
 
     from chatdev.sandbox.docker_engine import connect
@@ -78,20 +97,17 @@ def build_image(base: str | None = None, on_line: Line | None = None) -> str:
     tell = on_line or (lambda line: None)
     client = connect()
     try:
-        chosen = base or find_base(client, tell)
-        tag = default_tag()
-        tell(f"building {tag} from {chosen}")
+        tell(f"building {tag} from {arguments['BASE']}")
         stream = client.api.build(
-            fileobj=io.BytesIO(_context()), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True,
-            network_mode="host", buildargs={"BASE": chosen, **host_proxies()},
-            labels={"chatdev.image": "sandbox", "chatdev.base": chosen},
+            fileobj=io.BytesIO(_context(file)), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True,
+            network_mode="host", buildargs={**arguments, **host_proxies()}, labels=labels,
         )  # fmt: skip
         last = _follow(stream, tell)
         if last:
-            raise UserError(f"the sandbox image could not be built: {last}", where=str(DOCKERFILE))
+            raise UserError(f"the image {tag} could not be built: {last}", where=str(file))
         return tag
     except APIError as error:
-        raise UserError(f"the sandbox image could not be built: {error.explanation}", where=str(DOCKERFILE)) from error
+        raise UserError(f"the image {tag} could not be built: {error.explanation}", where=str(file)) from error
     finally:
         client.close()
 
@@ -141,10 +157,10 @@ def _pip_setting(option: str) -> str:
     return ""
 
 
-def _context() -> bytes:
+def _context(file: Path) -> bytes:
     """The build context: the Dockerfile and the host's settings."""
     buffer = io.BytesIO()
-    files = {"Dockerfile": DOCKERFILE.read_bytes(), "host/.keep": b""}
+    files = {"Dockerfile": file.read_bytes(), "host/.keep": b""}
     files |= {f"host/{name}": data for name, data in host_settings().items()}
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, data in files.items():

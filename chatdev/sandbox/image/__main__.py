@@ -8,12 +8,16 @@ from collections.abc import Callable
 
 from chatdev.errors import UserError
 from chatdev.sandbox.image import LOCAL_BASE, build_image, default_tag, image_present
+from chatdev.sandbox.image.kits import build_kit, kit_tag
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m chatdev.sandbox.image", description="Build the sandbox image.")
     parser.add_argument("--base", help="base image; auto makes one with debootstrap when none can be pulled")
     parser.add_argument("--again", action="store_true", help="build even when the image is there")
+    parser.add_argument(
+        "--kit", action="append", default=[], help="also build this kit: web, c, go, java … (repeatable)"
+    )
     options = parser.parse_args(arguments)
 
     def tell(line: str) -> None:
@@ -23,12 +27,15 @@ def main(arguments: list[str]) -> int:
     try:
         if image_present() and not options.again:
             tell(f"{default_tag()} is there already")
-            return 0
-        tag = _with_any_base(tell) if options.base == "auto" else build_image(options.base, tell)
+        else:
+            tell(f"built {_with_any_base(tell) if options.base == 'auto' else build_image(options.base, tell)}")
+        for kit in options.kit:
+            if options.again or not image_present(kit_tag(kit)):
+                build_kit(kit, tell)
+            tell(f"{kit_tag(kit)} is there")
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    tell(f"built {tag}")
     return 0
 
 

@@ -1,0 +1,56 @@
+"""Instead of the import rung, for languages that are compiled: the product builds, and its own tests run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatdev.sandbox.config import SandboxConfig
+from chatdev.sandbox.entry import Entry
+from chatdev.sandbox.job import Run, Step
+from chatdev.sandbox.report import Rung, shorten
+from chatdev.sandbox.traces import plain
+
+PREFIX = "build:"
+
+
+def build_steps(entry: Entry, config: SandboxConfig) -> list[Step]:
+    """The build commands, each on what the one before left."""
+    return [
+        Step(f"{PREFIX}{number}", list(command), seconds=config.seconds, fresh=number == 0)
+        for number, command in enumerate(entry.build)
+    ]
+
+
+def judge_build(runs: Sequence[Run]) -> Rung:
+    """The build rung; the compiler's own words are its details."""
+    seconds = sum(r.seconds for r in runs)
+    for run in runs:
+        if run.exit_code == 0:
+            continue
+        said = plain(run.stderr.text + run.stdout.text).strip()
+        if run.error.startswith("cannot start"):
+            return Rung("build", "unverified", run.error, seconds=seconds)
+        why = f"the {run.limit} limit" if run.limit else f"exit status {run.exit_code}"
+        first = next(
+            (line for line in said.splitlines() if "error" in line.lower()), said.splitlines()[0] if said else ""
+        )
+        summary = run.error or f"{why}: {first[:300]}"
+        return Rung("build", "failed", summary, shorten(said, 3000), (f"{run.name}.stderr.txt",), seconds)
+    warnings = sum(run.stderr.text.count("warning:") for run in runs)
+    return Rung("build", "passed", "it builds" + (f", with {warnings} warnings" if warnings else ""), seconds=seconds)
+
+
+def language_tests(entry: Entry, config: SandboxConfig) -> Step | None:
+    """The language's own tests, or None when there are none."""
+    return Step("tests", list(entry.test), seconds=config.seconds, fresh=False) if entry.test else None
+
+
+def judge_language_tests(run: Run) -> Rung:
+    """Judged by the exit status; these tools write no junit.xml."""
+    said = plain(run.stdout.text + run.stderr.text).strip()
+    if run.exit_code == 0:
+        return Rung("tests", "passed", "the tests pass", "", ("tests.stdout.txt",), run.seconds)
+    if run.error.startswith("cannot start"):
+        return Rung("tests", "unverified", run.error)
+    why = run.error or (f"the {run.limit} limit" if run.limit else f"exit status {run.exit_code}")
+    return Rung("tests", "failed", f"the tests fail ({why})", shorten(said, 3000), ("tests.stdout.txt",), run.seconds)
