@@ -91,6 +91,7 @@ class Filing:
         def write() -> dict[str, Any]:
             commit = ctx.history.find("Journal", key)
             if commit is None:
+                self._keep_hand_edits({*(file.path for file in files), *deletes, *(pictures or {})})
                 plan = ctx.workspace.plan(ReplyBlocks(files=files, deletes=deletes))
                 ctx.workspace.apply(plan)
                 for path, data in (pictures or {}).items():
@@ -112,6 +113,23 @@ class Filing:
             ctx.progress.checked = False
             ctx.progress.verdict = "unverified"
 
+    def _keep_hand_edits(self, ours: set[str]) -> None:
+        """What a person changed since the last commit is theirs: a commit of its own, before the agent's.
+
+        Only files outside of `ours` count, for a life that was killed while writing leaves exactly those behind.
+        """
+        edited = [path for path in self.ctx.history.dirty() if path not in ours]
+        if not edited:
+            return
+        made = self.ctx.history.commit(
+            "Edited by hand", "Human", "human@chatdev.invalid", {"Phase": "hand"}, self._date()
+        )
+        text = f"kept what was edited by hand: {', '.join(edited)}"
+        self.ctx.journal.append("notice", text=text, step=self.step, sha=made.sha if made else None)
+
+    def _date(self) -> datetime:
+        return datetime.fromtimestamp(self.ctx.born + self.ctx.progress.changes + 1, tz=timezone.utc)
+
     def _commit(self, key: str) -> Commit | None:
         ctx, role = self.ctx, self.ctx.bundle.roles[self.phase.assistant]
         return ctx.history.commit(
@@ -124,7 +142,7 @@ class Filing:
                 "Model": self.dialogue.assistant.model,
                 "Journal": key,
             },
-            date=datetime.fromtimestamp(ctx.born + ctx.progress.changes + 1, tz=timezone.utc),
+            date=self._date(),
         )
 
 

@@ -138,3 +138,17 @@ def test_in_docker_the_test_first_fails_then_the_game_is_verified(tmp_path, dock
     assert verdicts[-1] == "verified"
     summary = next(event for event in events if event.kind == "told" and event["phase"] == "error_summary")
     assert "test_the_apple_never_lies_on_the_snake" in summary["text"]
+
+
+def test_what_a_person_edits_between_two_lives_is_a_commit_of_theirs(tmp_path):
+    command = ("--task", TASK, "--model", "scripted:snake", "--sandbox", "none")
+    assert chatdev(*command, "--set", "limits.turns=4", cwd=tmp_path).returncode == 4
+    product = only_product(tmp_path)
+    with (product / "main.py").open("a", encoding="utf-8") as main:
+        main.write("# my own line\n")
+    done = chatdev("resume", product.name, "--set", "limits.turns=50", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "kept what was edited by hand: main.py" in done.stdout
+    log = git(product, "log", "--format=%an: %s", "--", "main.py").splitlines()
+    assert log[0] == "Human: Edited by hand"
+    assert "# my own line" in (product / "main.py").read_text(encoding="utf-8")
