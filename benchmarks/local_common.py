@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def talker(shape: str, window: int = 1024, dtype: torch.dtype = torch.float32, *
     return model
 
 
-def interleaved(ways: dict[str, Callable[[], None]], rounds: int, warm: int = 1) -> dict[str, float]:
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, float]:
     """Median seconds of each way, run in turn, so that the noise of a shared machine falls on all alike."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + warm):

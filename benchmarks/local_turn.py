@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.cache_utils import DynamicCache
@@ -37,29 +38,29 @@ def main() -> None:
     )  # fmt: skip
 
 
-def _turn(model: object, window: int, new: int, rounds: int) -> list[str]:
-    cache = SinkCache(model, 4, window)  # type: ignore[arg-type]
+def _turn(model: Any, window: int, new: int, rounds: int) -> list[str]:
+    cache = SinkCache(model, 4, window)
     ids = torch.randint(5, 30_000, (1, window + 600))
-    cache.feed(model, ids)  # type: ignore[arg-type]
+    cache.feed(model, ids)
 
     @torch.no_grad()
     def refeed() -> None:
-        dense = DynamicCache(config=model.config)  # type: ignore[attr-defined]
-        model(input_ids=ids[:, : window + 4], past_key_values=dense, logits_to_keep=1)  # type: ignore[operator]
+        dense = DynamicCache(config=model.config)
+        model(input_ids=ids[:, : window + 4], past_key_values=dense, logits_to_keep=1)
 
-    times = interleaved({"stream": lambda: cache.feed(model, ids[:, :new]) and None, "refeed": refeed}, rounds)  # type: ignore[arg-type, func-returns-value]
+    times = interleaved({"stream": lambda: cache.feed(model, ids[:, :new]), "refeed": refeed}, rounds)
     return _row(f"prompt part of a turn, 4+{window}", times["stream"], times["refeed"], "re-fed window")
 
 
-def _fork(model: object, rounds: int) -> list[str]:
+def _fork(model: Any, rounds: int) -> list[str]:
     prefix = torch.randint(5, 30_000, (1, 300))
-    cache = SinkCache(model, 4, 1020)  # type: ignore[arg-type]
-    cache.feed(model, prefix)  # type: ignore[arg-type]
+    cache = SinkCache(model, 4, 1020)
+    cache.feed(model, prefix)
     ways = {
-        "fork": lambda: cache.fork() and None,
-        "prefill": lambda: SinkCache(model, 4, 1020).feed(model, prefix) and None,  # type: ignore[arg-type]
+        "fork": lambda: cache.fork(),
+        "prefill": lambda: SinkCache(model, 4, 1020).feed(model, prefix),
     }
-    times = interleaved(ways, 3 * rounds)  # type: ignore[arg-type]
+    times = interleaved(ways, 3 * rounds)
     return _row("fork of a prefix of 300 tokens", times["fork"], times["prefill"], "prefilled")
 
 
@@ -69,8 +70,8 @@ def _load(shape: str, rounds: int) -> list[str]:
     stream.run_waiting()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stream.safetensors"
-        ways = {"save": lambda: stream.save(path), "load": lambda: stream.load(path) and None}
-        times = interleaved(ways, 3 * rounds)  # type: ignore[arg-type]
+        ways = {"save": lambda: stream.save(path), "load": lambda: stream.load(path)}
+        times = interleaved(ways, 3 * rounds)
         size = path.stat().st_size / 1e6
     return [f"load of a full window of 1,024 ({size:.0f} MB)", f"{times['load'] * 1e3:.1f} ms",
             f"save {times['save'] * 1e3:.1f} ms", ""]  # fmt: skip

@@ -325,6 +325,21 @@ def test_hybrid_models_talk_with_drafts_and_forks(family):
     assert talk(one.fork(), 1) == talk(other.fork(), 1)
 
 
+@pytest.mark.parametrize("family", ["gemma3", "llama"])
+def test_stop_strings_and_shared_heads_do_no_harm_to_layers_that_slide(family):
+    model = talker(family, sampling=LIVELY, window=192)
+    shared = "The company makes small programs that work. "
+    for role in ("programmer", "tester", "reviewer"):
+        stream = model.open(f"{shared}You are the {role}, and nobody else.")
+        for _ in range(4):
+            stream.hear("Say something about the work of this week, please.")
+            whole = reply(stream.fork(), 40).text
+            reply(stream, 40, (whole[12:15],))
+        alone = talker(family, sampling=LIVELY, window=192).open(f"{shared}You are the {role}, and nobody else.")
+        alone.put(stream.tape.since(0)[alone.tape.total :])
+        assert torch.allclose(alone.run_waiting(), stream.fork().run_waiting(), atol=2e-4)
+
+
 def test_words_are_shown_whole_and_characters_never_broken():
     model = talker(sampling=LIVELY)
     stream = model.open("Head")

@@ -144,7 +144,7 @@ class Rectangle:
 def can_join(stream: LocalStream) -> bool:
     """True when the window of a stream can be a row: nothing but sink layers, and something in them."""
     memory = stream.memory
-    return isinstance(memory, SinkMemory) and len(memory.cache.sink_layers) == len(memory.cache.layers)
+    return isinstance(memory, SinkMemory) and memory.can_rewind
 
 
 def say_together(model: LocalModel, asked: list[tuple[LocalStream, SayLimits]]) -> Iterator[tuple[int, str]]:

@@ -59,6 +59,9 @@ class Memory(Protocol):
 
     plan: Window
     can_step_back: bool
+    """Whether tokens of the last `feed` can be taken out again."""
+    can_rewind: bool
+    """Whether older ones can as well: sliding and recurrent layers do not remember what they were."""
 
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:
         """Run at most `plan.room` tokens; logits [rows, vocabulary] of the last `rows`."""
@@ -78,7 +81,8 @@ class SinkMemory:
     def __init__(self, forward: Forward, cache: SinkCache) -> None:
         self.forward, self.cache, self.plan = forward, cache, cache.plan
         self.can_step_back = cache.is_croppable
-        if self.can_step_back and len(cache.sink_layers) < len(cache.layers):
+        self.can_rewind = len(cache.sink_layers) == len(cache.layers)
+        if self.can_step_back and not self.can_rewind:
             cache.activate_past_recording()
 
     @torch.no_grad()
@@ -108,6 +112,7 @@ class ReprefillMemory:
     """
 
     can_step_back = False
+    can_rewind = False
 
     def __init__(self, forward: Forward, config: Any, tape: Tape, head: list[int], total: int, device: Any) -> None:
         window = total - len(head)

@@ -149,7 +149,7 @@ class LocalModel:
             if count > common:
                 common, found = count, prefix
         sinks = memory.plan.sinks
-        if found is not None and common >= WORTH_SHARING and found.can_step_back:
+        if found is not None and common >= WORTH_SHARING and (found.can_rewind or common == found.plan.seen):
             memory = SinkMemory(self.run, found.cache.fork())
             memory.step_back(memory.plan.seen - common)
             memory.cache.pin(sinks)

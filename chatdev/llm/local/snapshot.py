@@ -35,7 +35,7 @@ def save(stream: LocalStream, path: Path) -> None:
 
     tensors: dict[str, Tensor] = {"tape": torch.tensor(stream.tape.ids, dtype=torch.int64)}
     memory = stream.memory
-    kept = isinstance(memory, SinkMemory) and len(memory.cache.sink_layers) == len(memory.cache.layers)
+    kept = isinstance(memory, SinkMemory) and memory.can_rewind
     if isinstance(memory, SinkMemory) and kept:
         for i, layer in enumerate(memory.cache.sink_layers):
             if layer.is_initialized:

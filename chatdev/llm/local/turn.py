@@ -110,7 +110,7 @@ class Turn:
     def _trim(self) -> None:
         """Take the tokens off the stream that only made up the stop string."""
         stream, said = self.stream, self.text.text
-        if not stream.memory.can_step_back:
+        if not stream.memory.can_rewind:
             return
         extra = 0
         while extra < len(self.ids) and self._spelled(len(self.ids) - extra - 1).startswith(said):
