@@ -88,6 +88,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         f"  company  {report['company']} with {', '.join(models)}",
         f"  spent    {report['replies']} replies, {report['tokens']:,} tokens, {money}, "
         f"{seconds_text(report['seconds'])}",
+        f"  sandbox  {safe(report['ladder'].get('engine', 'none'))}",
         "  checks",
     ]
     lines += [f"    {rung_text(rung)}" for rung in report["ladder"]["rungs"]]
