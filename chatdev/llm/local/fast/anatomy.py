@@ -242,7 +242,10 @@ def _mlp_activation(mlp: Any) -> Any:
 
 def _activation(function: Callable[[Tensor], Tensor]) -> str:
     probe = torch.linspace(-4, 4, 64)
-    forms = {"silu": functional.silu, "gelu": lambda x: functional.gelu(x, approximate="tanh")}
+    forms: dict[str, Callable[[Tensor], Tensor]] = {
+        "silu": functional.silu,
+        "gelu": lambda x: functional.gelu(x, approximate="tanh"),
+    }
     for name, form in forms.items():
         if torch.allclose(function(probe), form(probe), atol=1e-5):
             return name

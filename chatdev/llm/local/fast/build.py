@@ -55,18 +55,24 @@ def library() -> Any:
         if path is None:
             continue
         try:
-            return _load(_built(path))
+            arm = platform.machine() in ("arm64", "aarch64")
+            return load(build(path, "-mcpu=native" if arm else "-march=native"))
         except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", None) or str(error)
             reasons.append(f"{compiler}: {said.strip().splitlines()[-1] if said.strip() else type(error).__name__}")
     raise NoCompilerError("; ".join(reasons) or "no C++ compiler (g++ or clang++) was found")
 
 
-def _built(compiler: str) -> Path:
+def build(compiler: str, *processor: str) -> Path:
+    """The library, from the cache folder or built now; `processor` is the compiler's flag for it.
+
+    Raises:
+        OSError: the cache folder cannot be written.
+        subprocess.SubprocessError: the compiler failed.
+    """
     here = Path(__file__).parent
-    arch = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-    flags = [*FLAGS, arch]
-    macros = _run([compiler, *flags[:-2], arch, "-x", "c++", "-dM", "-E", os.devnull])
+    flags = [*FLAGS, *processor]
+    macros = _run([compiler, "-std=c++17", "-fopenmp", *processor, "-x", "c++", "-dM", "-E", os.devnull])
     digest = hashlib.sha256("\0".join([compiler, macros, *flags]).encode())
     for name in SOURCES:
         digest.update((here / name).read_bytes())
@@ -92,7 +98,8 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _load(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """Open a library and say what its functions take."""
     loaded = ctypes.CDLL(str(path))
     pointers = [ctypes.c_void_p, ctypes.c_void_p]
     loaded.scratch_floats.argtypes, loaded.scratch_floats.restype = pointers, ctypes.c_size_t

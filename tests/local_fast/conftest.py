@@ -1,0 +1,25 @@
+"""The kernels are built once, in a folder of the tests' own."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatdev.llm.local.fast.build import NoCompilerError, library
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("CHATDEV_CACHE", str(tmp_path_factory.mktemp("kernels")))
+    library.cache_clear()
+    yield
+    patch.undo()
+    library.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def kernels(_cache_of_its_own):
+    try:
+        return library()
+    except NoCompilerError as error:
+        pytest.skip(f"no compiler here: {error}")
