@@ -24,7 +24,7 @@ from chatdev.software.syntax import syntax_problem
 
 @dataclass(frozen=True)
 class WorkspaceLimits:
-    """How large the software may grow by what agents write."""
+    """How large the software may grow by what agents write, beyond what the run was given to start from."""
 
     file_bytes: int = 1_000_000
     """Bytes of one file."""
@@ -32,6 +32,20 @@ class WorkspaceLimits:
     """Number of files."""
     project_bytes: int = 5_000_000
     """Bytes of all files together."""
+    given_files: int = 0
+    """Files that an import brought; `files` counts from there."""
+    given_bytes: int = 0
+    """Bytes of them together; `project_bytes` counts from there."""
+
+    @property
+    def most_files(self) -> int:
+        """Files that may be there at all."""
+        return self.files + self.given_files
+
+    @property
+    def most_bytes(self) -> int:
+        """Bytes that may be there at all."""
+        return self.project_bytes + self.given_bytes
 
 
 @dataclass(frozen=True)
@@ -165,11 +179,11 @@ class Workspace:
             return "a .gitattributes file may not name filters or drivers"
         if size > self.limits.file_bytes:
             return f"it has {size} bytes; a file may have {self.limits.file_bytes}"
-        if path not in sizes and len(sizes) >= self.limits.files:
-            return f"the software may have {self.limits.files} files and has them already"
+        if path not in sizes and len(sizes) >= self.limits.most_files:
+            return f"the software may have {self.limits.most_files} files and has them already"
         total = sum(sizes.values()) - sizes.get(path, 0) + size
-        if total > self.limits.project_bytes:
-            return f"the software would have {total} bytes; it may have {self.limits.project_bytes}"
+        if total > self.limits.most_bytes and size > sizes.get(path, 0):
+            return f"the software would have {total} bytes; it may have {self.limits.most_bytes}"
         return ""
 
     def _cleared(self, path: str, gone: set[str]) -> bool:
@@ -214,7 +228,7 @@ class Workspace:
         if reason := self._refusal(name, "", sizes, set()):
             raise BadPath(reason)
         total = sum(sizes.values()) - sizes.get(name, 0) + len(data)
-        if len(data) > self.limits.file_bytes or total > self.limits.project_bytes:
+        if len(data) > self.limits.file_bytes or total > self.limits.most_bytes:
             raise BadPath("it is larger than the software's limits allow")
         old = self._current(name)
         if old == data:

@@ -279,3 +279,26 @@ def test_no_mixture_of_names_and_links_leads_outside(trap, parts, between):
     path = between.join(parts)
     do(trap, (path, "x = 1\n"))
     do(trap, deletes=[path])
+
+
+def test_limits_count_from_what_the_run_was_given(tmp_path):
+    for number in range(12):
+        (tmp_path / f"old{number}.py").write_text("x" * 400, encoding="utf-8")
+    tight = WorkspaceLimits(file_bytes=1000, files=2, project_bytes=1000)
+    _, told = do(Workspace(tmp_path, tight), ("new.py", "y = 1\n"))
+    assert told == ["new.py was not written: the software may have 2 files and has them already"]
+    given = WorkspaceLimits(file_bytes=1000, files=2, project_bytes=1000, given_files=12, given_bytes=4800)
+    work = Workspace(tmp_path, given)
+    done, told = do(work, ("a.txt", "y" * 500), ("b.txt", "y" * 400), ("c.txt", "y"))
+    assert [change.path for change in done] == ["a.txt", "b.txt"]
+    assert told == ["c.txt was not written: the software may have 14 files and has them already"]
+    _, told = do(work, ("a.txt", "y" * 700))
+    assert told == ["a.txt was not written: the software would have 5900 bytes; it may have 5800"]
+    with pytest.raises(BadPath):
+        work.write_bytes("a.txt", b"y" * 700)
+
+
+def test_what_is_too_large_already_may_become_smaller(tmp_path):
+    (tmp_path / "a.txt").write_text("x" * 900, encoding="utf-8")
+    work = Workspace(tmp_path, WorkspaceLimits(file_bytes=1000, files=2, project_bytes=500))
+    assert do(work, ("a.txt", "x" * 800)) == ([Change("a.txt", "modify", "x" * 800)], [])
