@@ -10,7 +10,7 @@ Two forms are understood. The one asked for has each tag alone on its line:
 The other is a Markdown fence (``` or ~~~, three or more) whose file name stands above it, in its info string or in its
 first line as a comment. Every line of a block ends with one newline; nothing else is added, cut, rendered or
 scanned. Which closing line ends a block, when there are several, is decided in `closing`; where a fence's name
-stands, in `names`.
+stands, in `names`; what was only thought, in `thoughts`.
 
 A reply is data from a stranger: it is split into lines once, looked at line by line, and bounded by `BlockLimits`.
 Whether a path may be written and whether a file parses is for `workspace` to say. Nothing is lost in silence: what
@@ -26,6 +26,7 @@ from chatdev.software import closing
 from chatdev.software.closing import FenceOpen
 from chatdev.software.names import PROSE_LANGUAGES, fits, name_in_comment, name_in_line, split_info
 from chatdev.software.problems import Problem
+from chatdev.software.thoughts import find_thoughts
 
 _LINES_BETWEEN = 3
 """How many lines may stand between a title with a file name and its fence."""
@@ -96,7 +97,8 @@ class _Reader:
         self.at = self.free = 0
         self.wrapped = False
         self.cut = len(text) > limits.reply_chars
-        self.lines = text[: limits.reply_chars].split("\n")
+        self.thoughts = find_thoughts(text[: limits.reply_chars].split("\n"))
+        self.lines = self.thoughts.lines
         self.marks = closing.Marks(self.lines)
 
     def read(self) -> ReplyBlocks:
@@ -113,6 +115,10 @@ class _Reader:
                 self._tag(tag)
             else:
                 self._fence(self.marks.fences[at])
+        if self.thoughts.unclosed is not None:
+            self._problem(
+                None, self.thoughts.unclosed, "<think> is not closed; all that follows was taken for thoughts"
+            )
         if self.cut:
             self._problem(None, len(self.lines) - 1, f"the reply is longer than {self.limits.reply_chars} characters")
         self._settle_unnamed()
