@@ -52,3 +52,8 @@ def _without_stretches(text: str, secret: str) -> str:
         elif index == 0 or not covered[index - 1]:
             out.append(MARK)
     return "".join(out)
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown: without the name and password it may hold."""
+    return re.sub(r"//[^/@\s]*@", "//***@", url)

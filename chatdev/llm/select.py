@@ -117,6 +117,19 @@ def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
     raise UserError("no model is set up", fix=THREE_WAYS)
 
 
+def absolute(spec: str) -> str:
+    """A model's name that means the same from every folder: a path that is there becomes absolute, all else stays."""
+    scheme, colon, rest = spec.partition(":")
+    if scheme not in ("hf", "scripted") or not colon or not rest:
+        return spec
+    path = Path(rest).expanduser()
+    shipped = scheme == "scripted" and (library_root() / "scripts" / f"{rest}.yaml").is_file()
+    try:
+        return f"{scheme}:{path.resolve()}" if not shipped and path.exists() else spec
+    except (OSError, ValueError):
+        return spec
+
+
 def split(spec: str) -> tuple[str, str]:
     """`scheme, rest` of a model's name.
 
