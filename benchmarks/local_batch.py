@@ -6,11 +6,10 @@ python -m benchmarks.local_batch --streams 8
 from __future__ import annotations
 
 import argparse
-import time
 
 import torch
 
-from benchmarks.local_common import report, talker
+from benchmarks.local_common import clock, report, talker
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local.model import LocalModel
 from chatdev.llm.local.stream import LocalStream
@@ -53,14 +52,14 @@ def _pace(model: LocalModel, streams: list[LocalStream], tokens: int) -> float:
     for stream in streams:
         stream.hear("Go on.")
         stream.run_waiting()
-    start = time.perf_counter()
+    start = clock()
     if len(streams) == 1:
         for _ in streams[0].say(SayLimits(tokens=tokens)):
             pass
     else:
         for _ in model.say_together([(stream, SayLimits(tokens=tokens)) for stream in streams]):
             pass
-    return len(streams) * tokens / (time.perf_counter() - start)
+    return len(streams) * tokens / (clock() - start)
 
 
 if __name__ == "__main__":

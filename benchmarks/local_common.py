@@ -69,22 +69,29 @@ def talker(shape: str, window: int = 1024, dtype: torch.dtype = torch.float32, *
     return model
 
 
+def clock() -> float:
+    """Seconds: of the processor with one thread, where a busy machine only adds noise; else of the wall."""
+    return time.process_time() if _time() == "processor" else time.perf_counter()
+
+
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, float]:
     """Median seconds of each way, run in turn, so that the noise of a shared machine falls on all alike."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + warm):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
             if turn >= warm:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
 def machine() -> str:
     """One line on where this was measured."""
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu()
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return (
+        f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, {_time()} time"
+    )
 
 
 def report(title: str, rows: Sequence[Sequence[str]], bar: str) -> None:
@@ -104,6 +111,10 @@ def resident() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _time() -> str:
+    return "processor" if torch.get_num_threads() == 1 and not torch.cuda.is_available() else "wall"
 
 
 def _cpu() -> str:

@@ -9,12 +9,11 @@ import argparse
 import gc
 import random
 import statistics
-import time
 from pathlib import Path
 
 import torch
 
-from benchmarks.local_common import report, resident, talker
+from benchmarks.local_common import clock, report, resident, talker
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local.plot import Line, draw
 
@@ -58,10 +57,10 @@ def main() -> None:
     while stream.window.total < given.tokens:
         stream.hear(" ".join(chance.choice(WORDS) for _ in range(40)))
         stream.run_waiting()
-        start = time.perf_counter()
+        start = clock()
         for _ in stream.say(SayLimits(tokens=100)):
             pass
-        pace.append((time.perf_counter() - start) / 100)
+        pace.append((clock() - start) / 100)
         if not full and stream.memory.plan.evicted > 20 * given.window:
             # The allocator has seen every shape by now.
             gc.collect()

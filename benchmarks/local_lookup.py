@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import time
 from typing import Any
 
 import torch
 
-from benchmarks.local_common import report, talker
+from benchmarks.local_common import clock, report, talker
 from chatdev.llm.base import Sampling, SayLimits
 
 STOP = 2
@@ -78,10 +77,10 @@ def _say(shape: str, held: list[int], said: list[int], lookup: bool) -> tuple[fl
         return logits
 
     model.forward = forced
-    start = time.perf_counter()
+    start = clock()
     for _ in stream.say(SayLimits(tokens=len(said))):
         pass
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     assert stream.tape.since(stream.reply.mark.start) == said
     rate = f"{stream.lookup.rate():.0%} of {stream.lookup.proposed}" if stream.lookup else ""
     return len(said) / seconds, rate
