@@ -27,7 +27,9 @@ MOST_FILES = 5_000
 MOST_BYTES = 100_000_000
 """Bytes of them together."""
 _SHA = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
-_REF = re.compile(r"^refs/[0-9A-Za-z._/+@-]+$")
+_REF = re.compile(r"^refs/[\w./+@-]+$")
+_LINE_BYTES = 8_000
+"""Read of a file of git's that holds one line."""
 
 
 def import_into(history: History, source: Path, date: datetime) -> int:
@@ -39,8 +41,11 @@ def import_into(history: History, source: Path, date: datetime) -> int:
     Returns:
         The number of files.
 
+    A `.git` that leads nowhere and a HEAD that names nothing are no repository: the files are copied, and a notice of
+    `history.git` says so.
+
     Raises:
-        UserError: no such folder, too large, or a repository that cannot be read.
+        UserError: no such folder, too large, or a file or repository that cannot be read.
     """
     if not source.is_dir():
         raise UserError("there is no such folder to start from", where=str(source))
@@ -49,10 +54,14 @@ def import_into(history: History, source: Path, date: datetime) -> int:
     if target == source or (source in target.parents and _is_listed(source, target)):
         raise UserError("the product would lie inside the folder it starts from", where=str(source), fix="Give --out.")
     history.init()
-    folder = _git_folder(source)
-    if folder is not None:
-        _take_history(history, source, folder)
-    files = _checked_out(history) if folder == source else _copy(history, source)
+    try:
+        folder = _git_folder(source, history.git.notices)
+        if folder is not None:
+            _take_history(history, source, folder)
+        files = _checked_out(history) if folder == source else _copy(history, source)
+    except PermissionError as error:
+        place = str(error.filename or source)
+        raise UserError("it cannot be read", where=place, fix="Make it readable, or start from a copy.") from None
     history.commit(f"Start from {source.name}", "ChatDev", "chatdev@chatdev.invalid", {"Phase": "import"}, date)
     return files
 
@@ -62,12 +71,15 @@ def _is_listed(source: Path, target: Path) -> bool:
     return not any(part in GENERATED_FOLDERS | PRIVATE_FOLDERS for part in target.relative_to(source).parts)
 
 
-def _git_folder(source: Path) -> Path | None:
+def _git_folder(source: Path, notices: list[str]) -> Path | None:
     """The git directory of a source: `.git`, what a `.git` file points to, or the folder itself when it is bare."""
     inner = source / ".git"
     if inner.is_file() and not inner.is_symlink():
-        pointer = inner.read_text(encoding="utf-8", errors="replace").strip()
-        inner = Path(os.path.realpath(source / pointer.removeprefix("gitdir:").strip()))
+        pointed = _place(source, _line(inner).removeprefix("gitdir:").strip())
+        if pointed is None:
+            notices.append(f"{source.name}/.git points to no repository: the files were taken without a history")
+            return None
+        inner = pointed
     if (inner / "HEAD").is_file():
         return inner
     if all((source / name).exists() for name in ("HEAD", "objects", "refs", "config")):
@@ -75,14 +87,34 @@ def _git_folder(source: Path) -> Path | None:
     return None
 
 
+def _line(path: Path) -> str:
+    """What a small file of git's says; bytes that are no UTF-8 are replaced."""
+    with path.open("rb") as stream:
+        return stream.read(_LINE_BYTES).decode("utf-8", "replace").strip()
+
+
+def _place(base: Path, written: str) -> Path | None:
+    """The folder that `written` leads to from `base`; None when it is no path at all, or nothing is there."""
+    try:
+        found = Path(os.path.realpath(base / written))
+        return found if written and found.is_dir() else None
+    except (OSError, ValueError):  # a NUL, or longer than a path may be
+        return None
+
+
 def _take_history(history: History, source: Path, folder: Path) -> None:
     """Bring the commits behind the source's HEAD and its tags into our object store."""
-    shared = folder
+    shared: Path | None = folder
     if (folder / "commondir").is_file():
-        shared = Path(os.path.realpath(folder / (folder / "commondir").read_text(encoding="utf-8").strip()))
+        shared = _place(folder, _line(folder / "commondir"))
+    head = _line(folder / "HEAD")
+    name = head.removeprefix("ref:").strip() if head.startswith("ref:") else ""
+    if shared is None or not (_SHA.match(head) or _REF.match(name)):
+        what = "its git folder leads nowhere" if shared is None else "its HEAD names neither a branch nor a commit"
+        history.git.notices.append(f"{source.name}: {what}; the files were taken without a history")
+        return
     refs = _refs(shared)
-    head = (folder / "HEAD").read_text(encoding="utf-8").strip()
-    sha = refs.get(head.removeprefix("ref:").strip(), "") if head.startswith("ref:") else head
+    sha = refs.get(name, "") if name else head
     if not _SHA.match(sha):
         return  # a repository without a commit: its files are copied like a folder's
     git = history.git
@@ -130,7 +162,7 @@ def _refs(shared: Path) -> dict[str, str]:
         for here, _, names in os.walk(top):
             for each in names:
                 path = Path(here, each)
-                sha = path.read_text(encoding="utf-8", errors="replace").strip()[:64] if path.is_file() else ""
+                sha = _line(path)[:64] if path.is_file() else ""
                 name = f"refs/{kind}/{path.relative_to(top).as_posix()}"
                 if _SHA.match(sha) and _REF.match(name):
                     found[name] = sha

@@ -200,3 +200,40 @@ def test_odd_folder_names(tmp_path, source, name):
     history = History(tmp_path / "product")
     assert history.import_from(tmp_path / name) == 4
     assert len(history.commits()) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (".git", b"gitdir: /nowhere/\0/.git\n", "points to no repository"),
+        (".git", b"gitdir: " + b"x" * 9_000, "points to no repository"),
+        (".git", b"\xff\xfe", "points to no repository"),
+        (".git", b"", "points to no repository"),
+        (".git/HEAD", b"ref: refs/heads/\xff\xfe\n", "HEAD names neither"),
+        (".git/HEAD", b"\0\0\0", "HEAD names neither"),
+        (".git/HEAD", b"", "HEAD names neither"),
+        (".git/commondir", b"\0", "git folder leads nowhere"),
+    ],
+)
+def test_a_broken_repository_is_taken_as_a_folder_and_said_so(history, source, file, content, words):
+    if file == ".git":
+        (source / ".git").rename(source.parent / "elsewhere")
+    (source / file).write_bytes(content)
+    history.import_from(source, 1_790_000_000)
+    assert names(history.root) == [".gitignore", "app.py", "new.py", "src/pkg/m.py"]
+    assert [commit.message for commit in history.commits()] == ["Start from source"]
+    assert [words in notice for notice in history.git.notices] == [True]
+
+
+def test_a_branch_may_have_a_name_in_any_language(history, source):
+    git(source, "checkout", "-q", "-b", "größe/蛇")
+    history.import_from(source, 1_790_000_000)
+    assert [commit.message for commit in history.commits()][1:] == ["Ann's second", "Ann's first"]
+    assert history.git.notices == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told_in_one_line(history, source):
+    (source / "app.py").chmod(0)
+    with pytest.raises(UserError, match=r"app\.py: it cannot be read"):
+        history.import_from(source, 1_790_000_000)
