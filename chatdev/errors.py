@@ -29,6 +29,12 @@ class UserError(Exception):
         return f"{head}. {self.fix}" if self.fix else head
 
 
+class UsageError(UserError):
+    """The command was called in a way that says nothing, or two things at once."""
+
+    exit_code = 2
+
+
 class UserErrors(UserError):
     """Several user errors found at once (a linter's result); printed one line each."""
 

@@ -75,7 +75,10 @@ class Agent:
             mark = self._stream.recall(event["text"])
             return Spoken(key, event["text"], event["finish"], mark)
         self._before()
-        self._speak(phase, limits)
+        try:
+            self._speak(phase, limits)
+        finally:
+            self._lost(phase)
         reply, window = self._stream.reply, self._stream.window
         self._journal.append(
             "said",
@@ -100,6 +103,12 @@ class Agent:
                 heard, since = [], time.monotonic()
         if heard:
             self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
+
+    def _lost(self, phase: str) -> None:
+        """What was paid for words that never became a reply (a broken connection, Ctrl-C) is spent all the same."""
+        usage = getattr(self._stream, "unsaid", None)
+        if usage is not None:
+            self._journal.append("spent", agent=self.name, phase=phase, model=self.model, usage=asdict(usage))
 
     def wrote(self, items: list[Item], mark: Mark) -> None:
         """Remember that these items stand in the agent's own reply."""

@@ -18,6 +18,11 @@ def version_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:12]
 
 
+def version_of_bytes(data: bytes) -> str:
+    """The same for any file."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Item:
     """One thing that can be shown to an agent."""

@@ -25,6 +25,7 @@ def verify(ctx: Context, step: str) -> str:
     event = ctx.journal.once("checked", ctx.key(f"{step}/checked"), climb)
     ctx.brief.write(ctx.key(f"{step}/artifact:test_report"), "test_report", event["for_model"], "verify")
     ctx.progress.verdict = event["report"]["verdict"]
+    ctx.progress.fingerprint = event["report"]["fingerprint"]
     ctx.progress.checked = True
     return ctx.progress.verdict
 

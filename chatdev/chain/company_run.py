@@ -9,19 +9,22 @@ product can be resumed.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import chatdev
 from chatdev.chain.brief import Brief
-from chatdev.chain.context import Context
+from chatdev.chain.context import Context, Progress
 from chatdev.chain.crew import Crew
+from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
 from chatdev.chain.walk import walk
@@ -37,11 +40,14 @@ from chatdev.run.lock import ProductLock
 from chatdev.run.product import Product
 from chatdev.run.report import EXIT_BY_VERDICT, make_report
 from chatdev.sandbox import LadderReport, Rung, SandboxConfig, climb, open_engine
+from chatdev.sandbox.bundle import pack
 from chatdev.sandbox.engine import Engine
 from chatdev.software.history import History
 from chatdev.software.workspace import Workspace, WorkspaceLimits
 
 Reader = Callable[[Event], None]
+LATEST = 250_000_000_000
+"""The latest start of a run, seconds since 1970: some thousand commits before the end of the year 9999."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,7 @@ class CompanyRun:
             journal = Journal.open(self.product.journal)
             stack.callback(journal.close)
             ledger = Ledger()
-            for event in journal.events:
-                ledger.read(event)
+            ledger.read_all(journal.events, self.product.journal)
             journal.subscribe(ledger.read)
             titles = {name: role.title for name, role in self.bundle.roles.items()}
             for reader in self.screens(ledger, titles):
@@ -85,7 +90,8 @@ class CompanyRun:
                 self._work(journal, ledger, stack)
             finally:
                 report = make_report(self.product, journal, ledger)
-                write_json(self.product.report_file, report)
+                with contextlib.suppress(OSError):
+                    write_json(self.product.report_file, report)
         return report
 
     def _work(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> None:
@@ -103,9 +109,19 @@ class CompanyRun:
         except UserError as error:
             journal.append("stopped", reason=str(error), exit_code=error.exit_code)
             raise
+        except OSError as error:
+            # A full disk or a folder that cannot be written is the user's to mend; what was fsynced is safe.
+            with contextlib.suppress(OSError):
+                journal.append("stopped", reason=f"{error.strerror or error}", exit_code=1)
+            raise UserError(
+                f"the run stopped: {error.strerror or error}",
+                where=str(error.filename or self.product.root),
+                fix=f"Mend that, then: run.py resume {self.product.name}",
+            ) from error
         except Exception as error:
-            self._log(traceback.format_exc())
-            journal.append("stopped", reason=f"defect: {type(error).__name__}: {error}", exit_code=1)
+            with contextlib.suppress(OSError):
+                self._log(traceback.format_exc())
+                journal.append("stopped", reason=f"defect: {type(error).__name__}: {error}", exit_code=1)
             raise
 
     def _prepare(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> Context:
@@ -124,12 +140,18 @@ class CompanyRun:
         stack.callback(crew.close)
         models = {role: crew.model_of(role).name for role in self.bundle.used_roles()}
         engine = self._engine(journal)
-        # From here on there is something to resume; whatever was missing has been told before.
-        started = journal.once("run_started", "run", lambda: self._started(models))
-        self.begun = True
-        workspace = Workspace(product.root, WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes))
+        born = _born(journal)
         history = History(product.root)
-        self._first_files(journal, history, started["born"])
+        given = self._first_files(journal, history, born)
+        # From here on there is something to resume; whatever was missing has been told before.
+        journal.once("run_started", "run", lambda: self._started(models, born))
+        self.begun = True
+        own = WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes)
+        workspace = Workspace(product.root, replace(own, given_files=given["files"], given_bytes=given["bytes"]))
+        progress = Progress()
+        hands = Hands(journal, history, workspace, progress, born)
+        if not hands.pending():
+            hands.keep("resume")
         words = Words.load(product.company / "words.yaml")
         brief = Brief(journal, self._given(words))
         return Context(
@@ -139,6 +161,7 @@ class CompanyRun:
             ledger=ledger,
             workspace=workspace,
             history=history,
+            hands=hands,
             brief=brief,
             words=words,
             composer=Composer(brief, words, workspace.texts),
@@ -146,11 +169,11 @@ class CompanyRun:
             person=self.person,
             engine=lambda: engine,
             climb=lambda found, step: self._climb(found, step, journal),
-            born=started["born"],
+            fingerprint=lambda: pack(product.root).fingerprint,
+            progress=progress,
         )
 
-    def _started(self, models: dict[str, str]) -> dict[str, Any]:
-        born = os.environ.get("SOURCE_DATE_EPOCH", "")
+    def _started(self, models: dict[str, str], born: int) -> dict[str, Any]:
         return {
             "task": self.order.task,
             "seed": self.order.seed,
@@ -158,8 +181,7 @@ class CompanyRun:
             "company": self.bundle.company.name,
             "models": models,
             "titles": {name: role.title for name, role in self.bundle.roles.items()},
-            # Commit dates count from here, so that a resumed run makes the same commits (reproducible-builds.org).
-            "born": int(born) if born.isdigit() else int(time.time()),
+            "born": born,
         }
 
     def _model(self, name: str, journal: Journal) -> Model:
@@ -209,16 +231,18 @@ class CompanyRun:
             evidence=self.product.evidence / step,
         )
 
-    def _first_files(self, journal: Journal, history: History, born: int) -> None:
-        """An empty repository, or a copy of what the run starts from."""
+    def _first_files(self, journal: Journal, history: History, born: int) -> Event:
+        """An empty repository, or a copy of what the run starts from; how many files and bytes that brought."""
 
         def begin() -> dict[str, Any]:
             if self.order.source is None:
                 history.init()
-                return {"files": 0}
-            return {"files": history.import_from(self.order.source, born)}
+                return {"files": 0, "bytes": 0}
+            history.import_from(self.order.source, born)
+            sizes = [info.size for info in Workspace(self.product.root).files().values()]
+            return {"files": len(sizes), "bytes": sum(sizes)}
 
-        journal.once("opened", "opened", begin)
+        return journal.once("opened", "opened", begin)
 
     def _given(self, words: Words) -> dict[str, str]:
         company = self.bundle.company
@@ -232,3 +256,18 @@ class CompanyRun:
     def _log(self, text: str) -> None:
         with self.product.log.open("a", encoding="utf-8") as log:
             log.write(time.strftime("%Y-%m-%d %H:%M:%S\n") + text + "\n")
+
+
+def _born(journal: Journal) -> int:
+    """The base of commit dates: the start of the run, or SOURCE_DATE_EPOCH (reproducible-builds.org).
+
+    Raises:
+        UserError: SOURCE_DATE_EPOCH is no date.
+    """
+    started = journal.recorded("run")
+    if started is not None:
+        return int(started["born"])
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not (re.fullmatch(r"[0-9]{1,12}", text) and int(text) <= LATEST):
+        raise UserError(f'"{text}" is no date', where="SOURCE_DATE_EPOCH", fix="Give seconds since 1970")
+    return int(text) if text else int(time.time())

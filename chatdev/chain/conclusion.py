@@ -1,16 +1,21 @@
 """Control lines: how an agent says "this is settled".
 
-A control line is a line of the speaking agent's own reply that starts with `<INFO>`. The same characters inside a
-file block, a code fence or a quotation are data and mean nothing: a program may print them, a reviewer may cite them.
+A control line is a line of the speaking agent's own reply that starts with `<INFO>` (emphasis around it does not
+matter). The same characters inside a file block, a code fence, a quotation or an agent's thoughts are data and mean
+nothing: a program may print them, a reviewer may cite them.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
-import yaml
+from chatdev.company.safe_yaml import plain, read_yaml
+from chatdev.errors import UserErrors
+from chatdev.software.thoughts import without_thoughts
 
 CONTROL = "<INFO>"
+_CONTROL = re.compile(r"^ {0,3}[*_`]{0,3}<INFO>[*_`]{0,3}\s*(.*?)[*_`]{0,3}\s*$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _FILE_OPEN = re.compile(r"^\s{0,3}<file\s+path=", re.IGNORECASE)
 _FILE_CLOSE = re.compile(r"^\s{0,3}</file>\s*$", re.IGNORECASE)
@@ -21,7 +26,7 @@ def own_lines(reply: str) -> list[str]:
     lines: list[str] = []
     fence = ""
     in_file = False
-    for line in reply.splitlines():
+    for line in without_thoughts(reply).splitlines():
         mark = _FENCE.match(line)
         if in_file:
             in_file = not _FILE_CLOSE.match(line)
@@ -37,18 +42,29 @@ def own_lines(reply: str) -> list[str]:
     return lines
 
 
+def _controls(reply: str) -> list[str]:
+    """The text of every control line."""
+    return [found[1].strip() for line in own_lines(reply) if (found := _CONTROL.match(line))]
+
+
 def control_line(reply: str) -> str | None:
     """The text after the last control line's `<INFO>`, None when the reply has no control line."""
-    found = [line for line in own_lines(reply) if line.startswith(CONTROL)]
-    return found[-1][len(CONTROL) :].strip() if found else None
+    found = _controls(reply)
+    return found[-1] if found else None
 
 
 def is_done(reply: str, done_when: str | None) -> bool:
-    """True when the reply holds the phase's `done_when` as a line of its own (case and a final dot do not matter)."""
+    """True when a control line begins with the phase's `done_when`, whatever its case, and goes on only after a stop.
+
+    `<INFO> Finished.` and `<INFO> Finished, no faults found` are done; `<INFO> Finished with one more wish` is not.
+    """
     if not done_when:
         return False
-    wanted = _plain(done_when)
-    return any(_plain(line) == wanted for line in own_lines(reply))
+    wanted = _plain(done_when.removeprefix(CONTROL))
+    return any(
+        _plain(text) == wanted or re.match(rf"{re.escape(wanted)}\s*[,;:.!–-]", _plain(text))
+        for text in _controls(reply)
+    )
 
 
 def choice(text: str, choices: list[str]) -> str | None:
@@ -68,13 +84,21 @@ def yaml_block(reply: str) -> str:
     """
     fenced = re.search(r"^```ya?ml\s*\n(.*?)^```\s*$", reply, re.DOTALL | re.MULTILINE | re.IGNORECASE)
     text = fenced[1] if fenced else reply
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
-    if not isinstance(value, dict | list):
+    if not isinstance(yaml_value(text), dict | list):
         raise ValueError("the reply is not a YAML mapping or list")
     return text.strip() + "\n"
+
+
+def yaml_value(text: str) -> Any:
+    """A reply's YAML, read as carefully as any stranger's: no tags, no bombs, and `no` stays the word it is.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return plain(read_yaml(text, "reply"))
+    except UserErrors as error:
+        raise ValueError("; ".join(str(one) for one in error.errors)) from error
 
 
 def _plain(text: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdev.chain.brief import Brief
+from chatdev.chain.hands import Hands
 from chatdev.chain.prompt import Composer
 from chatdev.chain.words import Words
 from chatdev.run.journal import Journal
@@ -36,7 +36,9 @@ class Progress:
     verdict: str = "unverified"
     """The last verdict on the files as they are now; any change of a file sets it back."""
     checked: bool = False
-    """The ladder was climbed on the files as they are now."""
+    """The ladder was climbed after the last commit."""
+    fingerprint: str = ""
+    """The hash of the files that the last climb judged."""
     done: set[str] = field(default_factory=set)
     """Phases whose last reply said their `done_when`."""
     changed: dict[str, bool] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Context:
     ledger: Ledger
     workspace: Workspace
     history: History
+    hands: Hands
     brief: Brief
     words: Words
     composer: Composer
@@ -66,10 +69,9 @@ class Context:
     """Opens the sandbox at the first use; None when there is none."""
     climb: Callable[[Engine | None, str], LadderReport]
     """Climbs the ladder on the product with an engine; the text is the step, for the events."""
-    born: float
-    """The base of commit dates, seconds since 1970: the start of the run, or SOURCE_DATE_EPOCH."""
-    accept: Path | None = None
-    progress: Progress = field(default_factory=Progress)
+    fingerprint: Callable[[], str]
+    """The hash of the product's files as they are now, counted as the ladder's reports count it."""
+    progress: Progress
     _counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def key(self, stem: str) -> str:

@@ -17,6 +17,12 @@ from chatdev.llm.base import Model
 from chatdev.run.journal import Journal
 
 
+def model_name(bundle: CompanyBundle, role: str) -> str:
+    """The model of a role as it is written: the company's word for the role, the role's own, the company's."""
+    use = bundle.company.roles.get(role)
+    return (use.model if use else None) or bundle.roles[role].model or bundle.company.model
+
+
 class Crew:
     """Opens agents, and keeps those that live as long as the run."""
 
@@ -35,11 +41,13 @@ class Crew:
         self._models: dict[str, Model] = {}
         self._staying: dict[str, Agent] = {}
 
+    def check(self) -> None:
+        """Raise LimitReached when nothing more may be paid for."""
+        self._before()
+
     def model_of(self, role: str) -> Model:
-        """The model of a role: the company's word for the role, the role's own, the company's."""
-        company = self._bundle.company
-        use = company.roles.get(role)
-        name = (use.model if use else None) or self._bundle.roles[role].model or company.model
+        """The opened model of a role."""
+        name = model_name(self._bundle, role)
         if name not in self._models:
             self._models[name] = self._open_model(name)
         return self._models[name]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from chatdev.chain.crew import Crew
+from chatdev.chain.crew import Crew, model_name
 from chatdev.company import CompanyBundle, Phase
 from chatdev.company.steps import CheckStep, LoopStep, PhaseStep
 from chatdev.errors import UserError
@@ -90,8 +90,7 @@ def plan(bundle: CompanyBundle, task: str) -> Plan:
 
 
 def _named(bundle: CompanyBundle, role: str) -> str:
-    use = bundle.company.roles.get(role)
-    name = (use.model if use else None) or bundle.roles[role].model or bundle.company.model
+    name = model_name(bundle, role)
     try:
         return resolve(name)
     except UserError:

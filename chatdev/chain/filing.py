@@ -4,21 +4,24 @@ What a reply says to write is parsed, checked and planned without touching the d
 agent with the exact reason, `reask` times. Then everything that can be placed is written in one commit whose author
 is the role and whose trailers lead back to the dialogue. Nothing is dropped in silence.
 
-A crash between any two of these steps is harmless: the plan is made again from the recorded reply, writing the same
-bytes twice changes nothing, and a commit that was made but not recorded is found by its `Journal:` trailer.
+A crash between any two of these steps is harmless: the intent is journaled before the first byte is written, the plan
+is made again from the recorded reply, writing the same bytes twice changes nothing, and a commit that was made but not
+recorded is found by its `Journal:` trailer among those made since the intent.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from chatdev.chain.brief import version_of, version_of_bytes
 from chatdev.chain.context import Context
 from chatdev.chain.dialogue import Dialogue, Talk
 from chatdev.chain.prompt import file_item
 from chatdev.software.blocks import FileBlock, ReplyBlocks, parse_reply
+from chatdev.software.paths import BadPath, safe_path
 
 if TYPE_CHECKING:
     from chatdev.llm.base import Mark
@@ -41,19 +44,29 @@ class Filing:
         deletes: list[str] = []
         spoken = talk.last
         for attempt in range(self.phase.reask + 1):
-            blocks = parse_reply(spoken.text)
+            blocks = _placed(parse_reply(spoken.text))
             allowed = [file for file in blocks.files if not self._forbidden(file.path)]
+            gone = [path for path in blocks.deletes if not self._forbidden(path)]
+            # The last word on a file counts: written after a deletion, or deleted after it was written.
+            deletes = [path for path in deletes if path not in {file.path for file in allowed}] + gone
+            files = {path: file for path, file in files.items() if path not in gone}
             files.update({file.path: file for file in allowed})
-            deletes += [path for path in blocks.deletes if not self._forbidden(path)]
-            problems = self._problems(blocks, files, deletes, spoken.finish, needed)
+            last = attempt == self.phase.reask
+            problems = self._problems(blocks, files, deletes, spoken.finish, needed, last)
             self._remember(allowed, spoken.mark)
-            if not problems or attempt == self.phase.reask:
+            if not problems or last:
                 break
             spoken = self.dialogue.again(self.ctx.words.say("reask", problems=problems))
         self.commit(list(files.values()), deletes)
 
     def _problems(
-        self, blocks: ReplyBlocks, files: dict[str, FileBlock], deletes: list[str], finish: str, needed: bool
+        self,
+        blocks: ReplyBlocks,
+        files: dict[str, FileBlock],
+        deletes: list[str],
+        finish: str,
+        needed: bool,
+        last: bool,
     ) -> list[str]:
         """What is wrong with a reply, recorded: a resumed run must ask again exactly where this one did."""
 
@@ -68,7 +81,7 @@ class Filing:
                 found.append(self.ctx.words.say("reask_cut", tokens=self.dialogue.limits.tokens))
             if needed and not files and not deletes and not found:
                 found.append(self.ctx.words.say("reask_no_files"))
-            return {"problems": found, "notices": blocks.notices, "agent": self.phase.assistant}
+            return {"problems": found, "notices": blocks.notices, "agent": self.phase.assistant, "last": last}
 
         key = self.ctx.key(f"{self.step}/filed")
         return list(self.ctx.journal.once("filed", key, look)["problems"])
@@ -87,16 +100,22 @@ class Filing:
     def commit(self, files: list[FileBlock], deletes: list[str], pictures: dict[str, bytes] | None = None) -> None:
         """Write files and pictures and commit them, unless the journal or the history has it already."""
         ctx, key = self.ctx, self.ctx.key(f"{self.step}/committed")
+        blocks = ReplyBlocks(files=files, deletes=deletes)
 
         def write() -> dict[str, Any]:
-            commit = ctx.history.find("Journal", key)
+            intent = ctx.journal.recorded(f"{key}/intent")
+            commit = ctx.history.find("Journal", key, since=intent["head"]) if intent is not None else None
+            if intent is None:
+                ctx.hands.keep(self.step)
+                contents = {file.path: version_of(file.text) for file in files} | dict.fromkeys(deletes, "")
+                contents |= {path: version_of_bytes(data) for path, data in (pictures or {}).items()}
+                ctx.journal.append("writing", f"{key}/intent", head=ctx.history.head(), contents=contents)
             if commit is None:
-                self._keep_hand_edits({*(file.path for file in files), *deletes, *(pictures or {})})
-                plan = ctx.workspace.plan(ReplyBlocks(files=files, deletes=deletes))
-                ctx.workspace.apply(plan)
-                for path, data in (pictures or {}).items():
-                    ctx.workspace.write_bytes(path, data)
-                commit = self._commit(key)
+                with ctx.hands.aside(intent["contents"] if intent is not None else {}, self.step):
+                    ctx.workspace.apply(ctx.workspace.plan(blocks))
+                    for path, data in (pictures or {}).items():
+                        ctx.workspace.write_bytes(path, data)
+                    commit = self._commit(key)
                 for text in [*(commit.left_out if commit else []), *ctx.history.notices]:
                     ctx.journal.append("notice", text=text, step=self.step)
             return {
@@ -113,23 +132,6 @@ class Filing:
             ctx.progress.checked = False
             ctx.progress.verdict = "unverified"
 
-    def _keep_hand_edits(self, ours: set[str]) -> None:
-        """What a person changed since the last commit is theirs: a commit of its own, before the agent's.
-
-        Only files outside of `ours` count, for a life that was killed while writing leaves exactly those behind.
-        """
-        edited = [path for path in self.ctx.history.dirty() if path not in ours]
-        if not edited:
-            return
-        made = self.ctx.history.commit(
-            "Edited by hand", "Human", "human@chatdev.invalid", {"Phase": "hand"}, self._date()
-        )
-        text = f"kept what was edited by hand: {', '.join(edited)}"
-        self.ctx.journal.append("notice", text=text, step=self.step, sha=made.sha if made else None)
-
-    def _date(self) -> datetime:
-        return datetime.fromtimestamp(self.ctx.born + self.ctx.progress.changes + 1, tz=timezone.utc)
-
     def _commit(self, key: str) -> Commit | None:
         ctx, role = self.ctx, self.ctx.bundle.roles[self.phase.assistant]
         return ctx.history.commit(
@@ -142,8 +144,24 @@ class Filing:
                 "Model": self.dialogue.assistant.model,
                 "Journal": key,
             },
-            date=self._date(),
+            date=ctx.hands.date(),
         )
+
+
+def _placed(blocks: ReplyBlocks) -> ReplyBlocks:
+    """The same blocks under the paths they will have (`./main.py` is main.py); bad ones stay for `plan` to refuse."""
+    return replace(
+        blocks,
+        files=[replace(file, path=_path(file.path)) for file in blocks.files],
+        deletes=[_path(path) for path in blocks.deletes],
+    )
+
+
+def _path(written: str) -> str:
+    try:
+        return str(safe_path(written))
+    except BadPath:
+        return written
 
 
 def _matches(path: str, globs: Iterable[str]) -> bool:

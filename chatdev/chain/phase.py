@@ -8,6 +8,7 @@ be used goes back with the exact reason, `reask` times; then whatever was right 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from chatdev.chain.people import Answer, Question
 from chatdev.chain.pictures import draw
 from chatdev.company import Phase
 from chatdev.errors import StoppedByPerson
+from chatdev.run.journal import Event
 
 COMMENTS = 20
 """Most rounds of comments a person can give to one phase before it counts as approved."""
@@ -41,33 +43,40 @@ class PhaseRun:
 
     def __init__(self, ctx: Context, phase: Phase, step: str) -> None:
         self.ctx, self.phase, self.step = ctx, phase, step
+        self.head: str | None = None
+        """The newest commit before the phase, for showing what it changed."""
 
     def run(self, **names: Any) -> Outcome:
         """Go through the phase. `names` are further values for its prompt (question, dialogue)."""
         before = self.ctx.progress.changes
-        self._event(
-            "step_started", title=self.phase.title, instructor=self.phase.instructor, assistant=self.phase.assistant
+        started = self._event(
+            "step_started",
+            title=self.phase.title,
+            instructor=self.phase.instructor,
+            assistant=self.phase.assistant,
+            head=self.ctx.history.head(),
         )
+        self.head = started["head"]
         if self.phase.instructor == "human":
-            answer = self._ask(self._subject())
+            answer = self._ask(self.ctx.history.last_diff())
             if answer.kind == "approve":
                 return self._end(Outcome(done=True, changed=False))
             names["comment"] = answer.text
-        outcome = self._talk(names)
-        outcome = self._sign_off(outcome, names)
-        return self._end(Outcome(outcome.done, self.ctx.progress.changes > before))
-
-    def _talk(self, names: dict[str, Any]) -> Outcome:
         dialogue = Dialogue(self.ctx, self.phase, self.step, names)
-        talk = dialogue.hold()
+        done = self._take(dialogue, dialogue.hold(), names)
+        done = self._sign_off(dialogue, names, done)
+        return self._end(Outcome(done, self.ctx.progress.changes > before))
+
+    def _take(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> bool:
+        """Make of a talk what the phase makes of it; returns whether its `done_when` was said."""
         done = concluding.is_done(talk.last.text, self.phase.done_when)
         if self.phase.conclusion == "files":
-            Filing(self.ctx, dialogue, self.step).take(talk, needed=not self.phase.done_when or not done)
+            Filing(self.ctx, dialogue, self.step).take(talk, needed=not done)
         elif self.phase.conclusion == "pictures":
             draw(self.ctx, dialogue, talk, self.step)
         else:
             self._write(self._conclude(dialogue, talk, names))
-        return Outcome(done, False)
+        return done
 
     def _conclude(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> str:
         """The text that the dialogue came to, by the phase's kind of conclusion."""
@@ -127,52 +136,49 @@ class PhaseRun:
         """Make the conclusion an artifact; a YAML mapping may fill several."""
         values = dict.fromkeys(self.phase.writes[:1], text)
         if self.phase.conclusion == "yaml" and len(self.phase.writes) > 1:
-            found = yaml.safe_load(text) if text else {}
+            found = concluding.yaml_value(text) if text else {}
             if isinstance(found, dict):
                 values = {name: _plain(found.get(name, "")) for name in self.phase.writes}
         for name, value in values.items():
             self.ctx.brief.write(self.ctx.key(f"{self.step}/artifact:{name}"), name, value, self.phase.assistant)
 
-    def _sign_off(self, outcome: Outcome, names: dict[str, Any]) -> Outcome:
+    def _sign_off(self, dialogue: Dialogue, names: dict[str, Any], done: bool) -> bool:
         """Ask the person, where the company wants it, and let the agents revise until it is approved."""
         review = self.ctx.bundle.company.review
         if review == "none" or (review != "all" and self.phase.name not in review):
-            return outcome
+            return done
         for _ in range(COMMENTS):
             answer = self._ask(self._subject())
             if answer.kind == "approve":
-                break
-            self._revise(answer.text, names)
-        return outcome
-
-    def _revise(self, comment: str, names: dict[str, Any]) -> None:
-        dialogue = Dialogue(self.ctx, self.phase, self.step, names)
-        dialogue.put(dialogue.assistant, self.phase.prompt, self.phase.instructor)
-        spoken = dialogue.again(self.ctx.words.say("person", comment=comment))
-        talk = Talk(
-            dialogue.assistant, spoken, concluding.control_line(spoken.text), [(self.phase.assistant, spoken.text)]
-        )
-        if self.phase.conclusion == "files":
-            Filing(self.ctx, dialogue, self.step).take(talk, needed=True)
-        elif self.phase.conclusion != "pictures":
-            self._write(self._conclude(dialogue, talk, names))
+                return done
+            spoken = dialogue.again(self.ctx.words.say("person", comment=answer.text))
+            said = concluding.control_line(spoken.text)
+            talk = Talk(dialogue.assistant, spoken, said, [(self.phase.assistant, spoken.text)])
+            done = self._take(dialogue, talk, names)
+        self._notice(f'"{self.phase.title}" was commented on {COMMENTS} times; going on with it as it is')
+        return done
 
     def _subject(self) -> str:
-        """What a person is shown: the artifact, or the files as they are."""
-        if self.phase.conclusion in ("files", "pictures") or self.phase.instructor == "human":
-            return self.ctx.history.last_diff()
+        """What a person is shown: the artifact, or what the phase changed."""
+        if self.phase.conclusion in ("files", "pictures"):
+            if self.ctx.history.head() == self.head:
+                return "(no file was changed)"
+            return self.ctx.history.diff(self.head) if self.head else self.ctx.history.last_diff()
         return "\n".join(self.ctx.brief.text(name) for name in self.phase.writes)
 
     def _ask(self, subject: str) -> Answer:
         question = Question(self.step, self.phase.title, subject)
 
         def ask() -> dict[str, Any]:
+            begun = time.monotonic()
             answer = self.ctx.person.ask(question)
-            return {"answer": answer.kind, "text": answer.text, "phase": self.phase.name}
+            if answer.kind == "stop":
+                # Not recorded: whoever resumes is asked again.
+                raise StoppedByPerson(f'stopped at "{self.phase.title}"')
+            waited = round(time.monotonic() - begun, 3)
+            return {"answer": answer.kind, "text": answer.text, "phase": self.phase.name, "waited": waited}
 
         event = self.ctx.journal.once("answered", self.ctx.key(f"{self.step}/answered"), ask)
-        if event["answer"] == "stop":
-            raise StoppedByPerson(f'stopped at "{self.phase.title}"')
         return Answer(event["answer"], event["text"])
 
     def _end(self, outcome: Outcome) -> Outcome:
@@ -182,9 +188,9 @@ class PhaseRun:
         (progress.done.add if outcome.done else progress.done.discard)(self.phase.name)
         return outcome
 
-    def _event(self, kind: str, **data: Any) -> None:
+    def _event(self, kind: str, **data: Any) -> Event:
         key = self.ctx.key(f"{self.step}/{kind}")
-        self.ctx.journal.once(kind, key, lambda: {"step": self.step, "phase": self.phase.name, **data})
+        return self.ctx.journal.once(kind, key, lambda: {"step": self.step, "phase": self.phase.name, **data})
 
     def _notice(self, text: str) -> None:
         key = self.ctx.key(f"{self.step}/notice")

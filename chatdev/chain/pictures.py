@@ -70,9 +70,13 @@ def _from_endpoint(ctx: Context, filing: Filing, pictures: list[Picture], step: 
         model = ctx.crew.model_of(filing.phase.assistant)
         if not isinstance(model, ImageModel):
             return {"files": []}
+        usage = {"prompt_tokens": 0, "completion_tokens": 0, "money": None, "seconds": 0.0}
         try:
             for picture in pictures:
+                ctx.crew.check()
                 write_atomic(_kept(ctx) / f"{picture.name}.png", model.image(picture.about, "256x256"))
+                who, phase = filing.phase.assistant, filing.phase.name
+                ctx.journal.append("spent", agent=who, phase=phase, model=model.name, usage=usage)
         except ImagesUnavailable as error:
             ctx.journal.append("notice", text=f"no pictures from the endpoint: {error}", step=step)
             return {"files": []}

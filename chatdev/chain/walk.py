@@ -7,11 +7,13 @@ done again (see `run.journal`), so the walk reaches the first new step at once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from chatdev.chain import checks
 from chatdev.chain.context import Context
 from chatdev.chain.phase import PhaseRun
+from chatdev.company import Phase
 from chatdev.company.steps import CheckStep, LoopStep, PhaseStep
 from chatdev.errors import Stop
 
@@ -21,11 +23,11 @@ AnyStep = PhaseStep | CheckStep | LoopStep
 def walk(ctx: Context) -> str:
     """Go through the whole chain and return the verdict on the product as it lies there.
 
-    The last word is always the ladder's: when files changed after the last `verify`, or there was none, it is climbed
-    at the end.
+    The last word is always the ladder's, on exactly the files that lie there: when anything changed after the last
+    `verify` (a commit, or a person's hand since an earlier life), or there was none, it is climbed at the end.
     """
     _steps(ctx, ctx.bundle.company.chain, "")
-    if not ctx.progress.checked:
+    while not ctx.progress.checked or ctx.progress.fingerprint != ctx.fingerprint():
         checks.verify(ctx, "final")
     return ctx.progress.verdict
 
@@ -44,14 +46,23 @@ def _step(ctx: Context, step: AnyStep, path: str) -> None:
     elif isinstance(step, CheckStep):
         checks.verify(ctx, path) if step.check == "verify" else checks.placeholders(ctx, path)
     else:
-        phase = step.applied(ctx.bundle.phases[step.phase])
+        _phase(ctx, step.applied(ctx.bundle.phases[step.phase]), path)
+
+
+def _phase(ctx: Context, phase: Phase, path: str) -> None:
+    """Run a phase; one that leaves the product without any file is an end, and a resumed run asks anew."""
+    for attempt in itertools.count(1):
+        here = path if attempt == 1 else f"{path}~{attempt}"
         if "placeholders" in phase.reads:
-            checks.placeholders(ctx, path)
-        outcome = PhaseRun(ctx, phase, path).run()
+            checks.placeholders(ctx, here)
+        outcome = PhaseRun(ctx, phase, here).run()
         if outcome.changed:
-            ctx.history.tag(path)
-        if phase.conclusion == "files" and not ctx.workspace.files():
-            raise Stop(f'"{phase.title}" ended without a single file; there is nothing to go on with')
+            ctx.history.tag(here)
+        if phase.conclusion != "files" or ctx.progress.changes or ctx.brief.has("existing"):
+            return
+        if ctx.journal.recorded(f"{here}/empty") is None:
+            ctx.journal.append("empty", f"{here}/empty", step=here)
+            raise Stop(f'"{phase.title}" ended without a single file; resume asks again')
 
 
 def _loop(ctx: Context, step: LoopStep, path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ def command_name() -> str:
 def warehouse(out: str | None) -> Path:
     """The folder of products: `--out`, `CHATDEV_WAREHOUSE`, or `warehouse` here."""
     return Path(out or os.environ.get("CHATDEV_WAREHOUSE", "") or WAREHOUSE).expanduser()
+
+
+def is_there(look: Callable[[], bool]) -> bool:
+    """Ask the disk about a path that a user typed; one that no disk could have (too long, a NUL) is not there."""
+    try:
+        return look()
+    except (OSError, ValueError):
+        return False
 
 
 def fail(error: UserError) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from chatdev.cli.common import command_name, echo_json, json_option, out_option, warehouse
+from chatdev.cli.common import command_name, echo_json, is_there, json_option, out_option, warehouse
 from chatdev.errors import UserError
 
 LEAST_DISK = 1_000_000_000
@@ -40,11 +40,9 @@ def doctor_command(out: str | None, as_json: bool) -> int:
         echo_json([vars(one) for one in found])
     else:
         for one in found:
-            mark = (
-                click.style("ok     ", fg="green")
-                if one.ok
-                else click.style("missing", fg="red" if one.needed else "yellow")
-            )
+            colour = "green" if one.ok else "red" if one.needed else "yellow"
+            word = "ok     " if one.ok else "missing"
+            mark = word if "NO_COLOR" in os.environ else click.style(word, fg=colour)
             click.echo(f"{mark} {one.thing:<14} {one.text}")
             if not one.ok and one.fix:
                 click.echo(f"{'':<23}{one.fix.replace('chatdev sandbox', command_name() + ' sandbox')}")
@@ -76,9 +74,10 @@ def _endpoint() -> list[Finding]:
     """Ask the endpoint that `auto` would use whether it answers; nothing is generated."""
     if not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL")):
         return []
+    from chatdev.llm.redact import shown_url
     from chatdev.llm.select import open_model, preflight
 
-    where = os.environ.get("OPENAI_BASE_URL") or "api.openai.com"
+    where = shown_url(os.environ.get("OPENAI_BASE_URL", "")) or "api.openai.com"
     try:
         model = open_model("auto")
         preflight(model)
@@ -109,7 +108,7 @@ def _sandbox() -> list[Finding]:
 
 def _disk(folder: Path) -> Finding:
     there = folder.absolute()
-    while not there.exists():
+    while not is_there(there.exists):
         there = there.parent
     free = shutil.disk_usage(there).free
     text = f"{free / 1e9:,.1f} GB free in {there}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
 
 import click
 
-from chatdev.cli.common import echo_json, json_option, out_option, warehouse
+from chatdev.cli.common import echo_json, is_there, json_option, out_option, warehouse
 from chatdev.errors import UserError
 from chatdev.run import product as products
 from chatdev.screen.text import rung_text, safe, seconds_text
@@ -30,8 +31,18 @@ def list_command(out: str | None, as_json: bool) -> int:
         for row in rows:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["changed"]))
             state = row["verdict"] if row["state"] == "finished" else row["state"]
-            click.echo(f"{row['product']:<{width}}  {state:<11}  {when}  {safe(row['task'])[:60]}")
+            click.echo(f"{safe(row['product']):<{width}}  {safe(state):<11}  {when}  {safe(row['task'])[:60]}")
     return 0
+
+
+def _task(product: products.Product) -> str:
+    """The task as the journal has it, for a run that was killed before it could write a report."""
+    from chatdev.run.journal import read_events
+
+    with contextlib.suppress(UserError, OSError):
+        events, _ = read_events(product.journal)
+        return next((str(event.get("task", "")) for event in events if event.kind == "run_started"), "")
+    return ""
 
 
 def _row(product: products.Product) -> dict[str, Any]:
@@ -39,9 +50,9 @@ def _row(product: products.Product) -> dict[str, Any]:
     return {
         "product": product.name,
         "folder": str(product.root),
-        "verdict": report.get("verdict", "unverified"),
-        "state": report.get("state", "interrupted"),
-        "task": " ".join(str(report.get("task", "")).split()),
+        "verdict": str(report.get("verdict") or "unverified"),
+        "state": str(report.get("state") or "interrupted"),
+        "task": " ".join(str(report.get("task") or _task(product)).split()),
         "changed": product.journal.stat().st_mtime,
     }
 
@@ -68,8 +79,7 @@ def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -
             screen.read(event)
         return 0
     ledger = Ledger()
-    for event in events:
-        ledger.read(event)
+    ledger.read_all(events, found.journal)
     report = make_report(found, Journal.reading(found.journal, events), ledger)
     if as_json:
         echo_json(report)
@@ -105,8 +115,8 @@ def folder_of(name: str, out: str | None) -> Any:
     from pathlib import Path
 
     path = Path(name).expanduser()
-    if path.is_dir():
+    if is_there(path.is_dir):
         return path.resolve()
-    if path.exists():
+    if is_there(path.exists):
         raise UserError("this is a file; the checks need a folder", where=name)
     return products.find(warehouse(out), name).root

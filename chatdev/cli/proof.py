@@ -55,8 +55,8 @@ def start_command(product: str, arguments: tuple[str, ...], sandbox: str, out: s
     browser. ARGUMENTS (after --) go to the program. Ctrl-C twice ends it and leaves nothing behind.
     """
     from chatdev.sandbox import SandboxConfig, open_engine
-    from chatdev.sandbox.engine import why_no_engine
     from chatdev.sandbox.attach import start
+    from chatdev.sandbox.engine import why_no_engine
 
     folder = folder_of(product, out)
     config = SandboxConfig.parse({"engine": sandbox})

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatdev.cli.common import command_name, echo_json, json_option, out_option, overrides, set_option, warehouse
-from chatdev.errors import UserError
+from chatdev.cli.common import (
+    command_name,
+    echo_json,
+    is_there,
+    json_option,
+    out_option,
+    overrides,
+    set_option,
+    warehouse,
+)
+from chatdev.errors import UsageError, UserError
 from chatdev.run import product as products
 
 if TYPE_CHECKING:
@@ -76,14 +87,18 @@ def run_command(
     given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review), stream__precision=precision)
     bundle = load_company(company, overrides=given)
     if dry_run:
+        _source(source, out)
         from chatdev.chain.dry_run import plan
         from chatdev.cli.dry_run import show_plan
 
         return show_plan(plan(bundle, wanted), as_json)
     from chatdev.chain.company_run import CompanyRun, Order
-    from chatdev.llm.select import resolve
+    from chatdev.chain.crew import model_name
+    from chatdev.llm.select import absolute, resolve
 
-    resolve(bundle.company.model)
+    for role in bundle.used_roles():
+        resolve(model_name(bundle, role))
+    bundle.make_models(absolute)
     begin = _source(source, out)
     person = _person(bundle)
     product = products.create(warehouse(out), name or wanted)
@@ -141,11 +156,13 @@ def read_task(stdin: str | None, task: str | None, task_file: str | None) -> str
     """The task from whichever of the three places was used; raises UserError for none, two, or an empty one."""
     places = [place for place in (stdin, task, task_file) if place is not None]
     if len(places) != 1:
-        raise UserError(
+        raise UsageError(
             "no task" if not places else "more than one task",
             fix=f'Say what to build: {command_name()} --task "build a snake game", or --task-file FILE, or -',
         )
     if stdin or "-" in (task, task_file):
+        if sys.stdin is None:
+            raise UserError("there is no standard input to read the task from", fix="Use --task or --task-file")
         text = sys.stdin.buffer.read(LONGEST_TASK * 4).decode("utf-8", errors="replace")
     elif task_file:
         try:
@@ -167,23 +184,27 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
     screens: list[Any] = []
 
     def make(ledger: Ledger, titles: dict[str, str]) -> Iterable[Callable[[Event], None]]:
-        if not quiet:
-            screens.append(_screen(ledger, titles, verbose, as_json))
+        found = None if quiet else _screen(ledger, titles, verbose, as_json)
+        if found is not None:
+            screens.append(found)
         return [screen.read for screen in screens]
 
     life.screens = make
+    _heed_signals()
     if hasattr(life.person, "screens"):
         life.person.screens = screens
     try:
         report = life.run()
     except UserError:
         _close(screens)
-        if life.begun:
+        if life.begun and sys.stderr is not None:
             click.echo(f"saved; go on with: {command_name()} resume {life.product.name}", err=True)
         raise
     finally:
         _close(screens)
-    if as_json:
+    if not life.begun:
+        click.echo("stopped before anything was done", err=True)
+    elif as_json:
         echo_json(report)
     else:
         from chatdev.cli.endings import ending
@@ -192,6 +213,18 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
             click.echo(line)
     code = report["exit_code"]
     return int(code)
+
+
+def _heed_signals() -> None:
+    """Being asked to end (a closed terminal, a shutdown) is Ctrl-C: saved, with the way to go on."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(number, end)
 
 
 def _close(screens: list[Any]) -> None:
@@ -205,6 +238,8 @@ def _screen(ledger: Ledger, titles: dict[str, str], verbose: bool, as_json: bool
     from chatdev.screen.plain import PlainScreen
 
     out = sys.stderr if as_json else sys.stdout
+    if out is None:
+        return None
     plain = not out.isatty() or "NO_COLOR" in os.environ or "CI" in os.environ
     if plain or os.environ.get("TERM") == "dumb":
         return PlainScreen(out, titles, verbose)
@@ -226,8 +261,10 @@ def _source(source: str | None, out: str | None) -> Path | None:
     if source is None:
         return None
     path = Path(source).expanduser()
-    if path.is_dir():
+    if is_there(path.is_dir):
         return path.resolve()
+    if is_there(path.exists):
+        raise UserError("this is a file; a run starts from a folder", where=source)
     return products.find(warehouse(out), source).root
 
 
@@ -238,7 +275,7 @@ def _person(bundle: CompanyBundle) -> Any:
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
     if bundle.company.review == "none" and not asks:
         return Nobody()
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {bundle.company.review} asks a person"
         raise UserError(
             f"{who}, and there is no terminal",

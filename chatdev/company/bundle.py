@@ -8,6 +8,7 @@ resuming a run relies on.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,18 @@ class CompanyBundle:
             role for name in self.used_phases() for role in (self.phases[name].instructor, self.phases[name].assistant)
         }
         return [name for name in self.roles if name in speaking]
+
+    def make_models(self, change: Callable[[str], str]) -> None:
+        """Rewrite the name of every model, such as a path that shall hold from another folder too."""
+        self.company = self.company.model_copy(update={"model": change(self.company.model)})
+        uses = {
+            name: use.model_copy(update={"model": change(use.model)}) if use.model else use
+            for name, use in self.company.roles.items()
+        }
+        self.company = self.company.model_copy(update={"roles": uses})
+        for name, role in self.roles.items():
+            if role.model:
+                self.roles[name] = role.model_copy(update={"model": change(role.model)})
 
     def write(self, folder: Path) -> None:
         """Write company.yaml, roles/ and phases/ (and words.yaml) into `folder`, replacing those that are

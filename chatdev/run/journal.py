@@ -55,8 +55,13 @@ class Event:
 
 def parse_line(line: bytes) -> Event:
     """Read one line back. Raises ValueError when it is not a whole event of a version we know."""
-    raw = json.loads(line)
-    if not isinstance(raw, dict) or not isinstance(raw.get("id"), int) or "kind" not in raw:
+    try:
+        raw = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("id"), int):
+        raise ValueError("not an event")
+    if not isinstance(raw.get("kind"), str) or not isinstance(raw.get("at"), int | float):
         raise ValueError("not an event")
     if raw.pop("v", None) != VERSION:
         raise ValueError("unknown journal version")
@@ -136,8 +141,12 @@ class Journal:
         self.events.append(event)
         if key is not None:
             self._by_key[key] = event
-        for reader in self._readers:
-            reader(event)
+        for reader in list(self._readers):
+            try:
+                reader(event)
+            except (BrokenPipeError, ValueError, OSError):
+                # A screen whose terminal is gone is no reason to end a run that is being paid for.
+                self._readers.remove(reader)
         return event
 
     def recorded(self, key: str) -> Event | None:

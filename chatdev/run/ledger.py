@@ -1,16 +1,18 @@
 """What a run has spent: a fold over the journal, kept up to date as events arrive.
 
 Money is a sum of known prices; as soon as one reply has no known price the total is a lower bound and says so.
-Time is the time that processes really worked on the run, summed over its lives.
+Time is the time that processes really worked on the run, summed over its lives; waiting for a person is not work.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from chatdev.errors import LimitReached
+from chatdev.errors import LimitReached, UserError
 from chatdev.run.journal import Event
 
 
@@ -23,7 +25,9 @@ class Account:
     completion_tokens: int = 0
     money: float = 0.0
     unpriced: int = 0
-    """Replies whose price is not known."""
+    """Payments whose price is not known."""
+    payments: int = 0
+    """Replies, pictures, and attempts that became neither."""
     seconds: float = 0.0
 
     @property
@@ -32,10 +36,11 @@ class Account:
 
     def add(self, event: Event) -> None:
         usage = event["usage"]
-        self.replies += 1
+        self.replies += event.kind == "said"
         self.prompt_tokens += usage["prompt_tokens"]
         self.completion_tokens += usage["completion_tokens"]
         self.seconds += usage["seconds"]
+        self.payments += 1
         if usage["money"] is None:
             self.unpriced += 1
         else:
@@ -43,13 +48,13 @@ class Account:
 
     def money_text(self) -> str:
         """`$0.0123`, `$0.0123 + 3 replies of unknown price`, or `price unknown`."""
-        if self.unpriced and self.unpriced == self.replies:
+        if self.unpriced and self.unpriced == self.payments:
             return "price unknown"
         rest = f" + {self.unpriced} replies of unknown price" if self.unpriced else ""
         return f"${self.money:.4f}{rest}"
 
     def to_json(self) -> dict[str, float | int | None]:
-        known = None if self.unpriced and self.unpriced == self.replies else round(self.money, 6)
+        known = None if self.unpriced and self.unpriced == self.payments else round(self.money, 6)
         return {
             "replies": self.replies,
             "prompt_tokens": self.prompt_tokens,
@@ -80,9 +85,27 @@ class Ledger:
                 self.worked += max(0.0, self._seen - self._born)
             self._born = event.at
         self._seen = event.at
-        if event.kind == "said":
+        if event.kind == "answered":
+            self.worked -= event.get("waited", 0.0)
+        if event.kind in ("said", "spent"):
             for account in (self.total, self.by_role[event["agent"]], self.by_phase[event["phase"]]):
                 account.add(event)
+
+    def read_all(self, events: Iterable[Event], where: Path) -> None:
+        """Fold in a whole journal.
+
+        Raises:
+            UserError: an event lacks what its kind must have; somebody edited the file.
+        """
+        for event in events:
+            try:
+                self.read(event)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise UserError(
+                    f"the journal is damaged (event {event.id}, {event.kind}: {error})",
+                    where=str(where),
+                    fix="Restore it from a backup, or start a new run from the product's files: run.py --from",
+                ) from error
 
     def seconds(self, now: float | None = None) -> float:
         """Seconds worked on the run; `now` counts the living process up to that moment."""
@@ -105,7 +128,7 @@ class RunLimits:
         if self.tokens is not None and total.tokens >= self.tokens:
             raise LimitReached(f"limit tokens: {total.tokens:,} of {self.tokens:,} used")
         if self.money is not None and total.money >= self.money:
-            raise LimitReached(f"limit money: ${total.money:.4f} of ${self.money:.2f} spent")
+            raise LimitReached(f"limit money: ${total.money:.4f} of ${self.money:.4g} spent")
         minutes = ledger.seconds(time.time()) / 60
         if self.minutes is not None and minutes >= self.minutes:
             raise LimitReached(f"limit minutes: {minutes:.1f} of {self.minutes:g} used")

@@ -23,8 +23,7 @@ class ProductLock:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> ProductLock:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+", encoding="utf-8")
+        file = _opened(self.path)
         try:
             _lock(file)
         except OSError as error:
@@ -48,6 +47,16 @@ class ProductLock:
         if self._file:
             self._file.close()
             self._file = None
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock file, never through a symbolic link (its target would be overwritten)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        return os.fdopen(os.open(path, flags, 0o644), "a+", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"the product cannot be locked ({error.strerror})", where=str(path)) from error
 
 
 def _lock(file: IO[str]) -> None:

@@ -20,6 +20,7 @@ import re
 import shutil
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Product:
         """The report of the last run, None when there is none that can be read."""
         try:
             found = json.loads(self.report_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -114,24 +115,34 @@ def discard(product: Product) -> None:
 
 def products(warehouse: Path) -> list[Product]:
     """All products of a warehouse, newest first."""
-    if not warehouse.is_dir():
-        return []
+    try:
+        if not warehouse.is_dir():
+            if warehouse.exists():
+                raise UserError("this is a file; a warehouse is a folder", where=str(warehouse))
+            return []
+    except (OSError, ValueError) as error:
+        raise UserError(f"this cannot be a warehouse ({error})", where=str(warehouse)[:200]) from error
     found = [Product(path) for path in warehouse.resolve().iterdir() if (path / OURS / "journal.jsonl").is_file()]
     return sorted(found, key=lambda product: product.journal.stat().st_mtime, reverse=True)
 
 
 def find(warehouse: Path, name: str) -> Product:
     """The product of a folder path, a full name, or the beginning of a name (the newest that fits)."""
-    as_path = Path(name)
-    if (as_path / OURS / "journal.jsonl").is_file():
-        return Product(as_path.resolve())
+    with contextlib.suppress(OSError, ValueError):
+        as_path = Path(name)
+        if (as_path / OURS / "journal.jsonl").is_file():
+            return Product(as_path.resolve())
     known = products(warehouse)
-    for product in known:
-        if product.name == name:
-            return product
-    for product in known:
-        if name and product.name.startswith(name):
-            return product
+    wanted = name.lower()
+    fits: list[Callable[[Product], bool]] = [
+        lambda product: product.name == wanted,
+        lambda product: _STAMP.sub("", product.name) == wanted,
+        lambda product: bool(wanted) and product.name.startswith(wanted),
+    ]
+    for fit in fits:
+        for product in known:
+            if fit(product):
+                return product
     stems = {_STAMP.sub("", product.name): product.name for product in reversed(known)}
     close = difflib.get_close_matches(_STAMP.sub("", name), list(stems), n=1)
     hint = f'Did you mean "{stems[close[0]]}"? ' if close else ""

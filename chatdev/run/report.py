@@ -20,8 +20,9 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
     """Fold a journal into the report that `show`, `--json` and people read."""
     started = next(journal.of_kind("run_started"), None)
     checks = list(journal.of_kind("checked"))
-    ends = list(journal.of_kind("run_ended", "stopped"))
-    end = ends[-1] if ends else None
+    # An end counts only until somebody went on: a life that was killed has none.
+    last = list(journal.of_kind("run_ended", "stopped", "life"))[-1:]
+    end = last[0] if last and last[0].kind != "life" else None
     ladder = checks[-1]["report"] if checks else {"verdict": "unverified", "reason": "never checked", "rungs": []}
     stopped = end is not None and end.kind == "stopped"
     finished = end is not None and end.kind == "run_ended"
@@ -38,7 +39,7 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "state": "finished" if finished else "stopped" if stopped else "interrupted",
         "exit_code": end["exit_code"] if end else 130,
         "ladder": ladder,
-        "files": sorted({f["path"] for c in journal.of_kind("committed") for f in c["files"]}),
+        "files": _files(journal),
         "commits": [
             {"sha": c["sha"], "by": c["author"], "message": c["message"]}
             for c in journal.of_kind("committed")
@@ -49,3 +50,12 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "by_role": {name: account.to_json() for name, account in ledger.by_role.items()},
         "by_phase": {name: account.to_json() for name, account in ledger.by_phase.items()},
     }
+
+
+def _files(journal: Journal) -> list[str]:
+    """Paths that the run wrote and that are still there."""
+    there: set[str] = set()
+    for commit in journal.of_kind("committed"):
+        for file in commit["files"]:
+            (there.discard if file["status"] == "deleted" else there.add)(file["path"])
+    return sorted(there)

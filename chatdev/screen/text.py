@@ -52,7 +52,7 @@ def files_text(files: list[dict[str, Any]]) -> str:
     parts = []
     for file in files:
         counts = f"+{file['added']} −{file['removed']}" if file.get("added") is not None else "binary"
-        parts.append(f"{file['path']} deleted" if file["status"] == "D" else f"{file['path']} {counts}")
+        parts.append(f"{file['path']} deleted" if file["status"] == "deleted" else f"{file['path']} {counts}")
     return safe(", ".join(parts))
 
 
@@ -84,7 +84,8 @@ def event_lines(event: Event, titles: dict[str, str]) -> list[str]:
         first = event["text"].strip().splitlines()[:1] or ["(nothing)"]
         return [f"   {event['name']}: {safe(first[0])[:100]}"]
     if event.kind == "filed":
-        return [f"   sent back: {safe(problem)}" for problem in event["problems"]]
+        word = "left as it is" if event.get("last") else "sent back"
+        return [f"   {word}: {safe(problem)}" for problem in event["problems"]]
     if event.kind == "committed" and event["sha"]:
         return [f"   commit {event['sha'][:8]}  {files_text(event['files'])}"]
     if event.kind == "rung":
@@ -92,7 +93,9 @@ def event_lines(event: Event, titles: dict[str, str]) -> list[str]:
     if event.kind == "checked":
         report = event["report"]
         return [f"   {report['verdict']}: {safe(report['reason'])}"]
-    if event.kind == "loop_ended" and event["until"]:
+    if event.kind == "loop_ended" and not event["until"]:
+        return [f"   loop {event['loop']}: all {event['rounds']} rounds are used up"]
+    if event.kind == "loop_ended":
         return [f"   loop {event['loop']}: {event['until']} after {event['rounds']} rounds"]
     if event.kind == "notice":
         return [f"   note: {safe(event['text'])}"]

@@ -151,10 +151,15 @@ class History:
         done = self.git.text("log", "-z", f"--format={FORMAT}", *options, "HEAD", "--")
         return [read_commit(entry) for entry in done.split("\0") if entry.strip()]
 
-    def find(self, trailer: str, value: str) -> Commit | None:
-        """The newest commit with this trailer, with its files; None when there is none."""
+    def find(self, trailer: str, value: str, since: str | None = None) -> Commit | None:
+        """The newest commit with this trailer, with its files; None when there is none.
+
+        Args:
+            since: look only at what came after this commit.
+        """
         wanted = one_line(value)
-        for commit in self._log("--fixed-strings", f"--grep={trailer}: {wanted}"):
+        older = [f"^{since}"] if since else []
+        for commit in self._log("--fixed-strings", f"--grep={trailer}: {wanted}", *older):
             if commit.trailers.get(trailer) == wanted:
                 return self._show(commit.sha, [])
         return None

@@ -12,7 +12,9 @@ from chatdev.chain.conclusion import choice, control_line, is_done, yaml_block
         ("I think so.\n\n<INFO> Terminal program\n", "Terminal program"),
         ("<INFO> one\nno, better:\n<INFO> two", "two"),
         ("The line <INFO> Game ends it.", None),
-        ("  <INFO> indented", None),
+        ("    <INFO> indented like code", None),
+        ("**<INFO> Game**", "Game"),
+        ("`<INFO>Game`", "Game"),
         ("> <INFO> Finished\nsaid he", None),
         ("```\n<INFO> Finished\n```\nnot done", None),
         ("~~~~text\n```\n<INFO> Finished\n~~~~", None),
@@ -30,6 +32,9 @@ def test_control_lines(reply, found):
     [
         ("<INFO> Finished", True),
         ("Looks good.\n<INFO>  finished.", True),
+        ("<INFO>Finished", True),
+        ("**<INFO> Finished**", True),
+        ("<INFO> Finished, no faults found", True),
         ("<INFO> Finished with one more wish", False),
         ("1. main.py prints <INFO> Finished too early", False),
         ('<file path="x.txt">\n<INFO> Finished\n</file>', False),
@@ -54,5 +59,7 @@ def test_yaml_conclusions():
     assert yaml_block("Here:\n```yaml\na: 1\n```\n") == "a: 1\n"
     with pytest.raises(ValueError, match="not a YAML mapping"):
         yaml_block("just words")
-    with pytest.raises(ValueError, match="expected"):
+    with pytest.raises(ValueError, match="reply"):
         yaml_block("```yaml\na: [1\n```")
+    with pytest.raises(ValueError, match="reply"):
+        yaml_block("a: " + "[" * 5000)

@@ -49,9 +49,9 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
     ("arguments", "code", "line"),
     [
         (["chek"], 2, 'No such command "chek". Did you mean "check"?'),
-        (["run"], 1, "error: no task. Say what to build:"),
+        (["run"], 2, "error: no task. Say what to build:"),
         (["--task", "  "], 1, "error: the task is empty."),
-        (["--task", "x", "--task-file", "y"], 1, "error: more than one task."),
+        (["--task", "x", "--task-file", "y"], 2, "error: more than one task."),
         (["--task-file", "missing.txt"], 1, "error: missing.txt: cannot read the task (No such file or directory)"),
         (["--task", "x", "--company", "defalt"], 1, 'error: unknown company "defalt" (did you mean "default"?)'),
         (["--task", "x", "--set", "limits"], 1, 'error: "--set limits" is not key=value.'),
