@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 
 from chatdev.company.artifacts import HUMAN, LOCAL, PROMPT_NAMES, ROLE_NAMES
+from chatdev.company.bounds import looped_over
 from chatdev.company.bundle import CompanyBundle
 from chatdev.company.fields import quoted
 from chatdev.company.messages import did_you_mean
@@ -29,12 +30,13 @@ def lint_prompts(bundle: CompanyBundle) -> list[UserError]:
     """Faults in the prompts of all roles and phases of a company."""
     errors: list[UserError] = []
     for name in bundle.roles:
-        errors += _template(bundle.trees[f"role:{name}"], "prompt", ROLE_NAMES, "which a role's prompt does not know")
+        tree = bundle.trees[f"role:{name}"]
+        errors += lint_template(tree, "prompt", ROLE_NAMES, "which a role's prompt does not know", _is_text)
     for name, phase in bundle.phases.items():
         known = names_in(bundle, name, phase)
         for key in ("prompt", "instructor_prompt"):
             if getattr(phase, key) is not None:
-                errors += _template(bundle.trees[f"phase:{name}"], key, known, "which is not in reads")
+                errors += lint_template(bundle.trees[f"phase:{name}"], key, known, "which is not in reads", _is_text)
     return errors
 
 
@@ -49,7 +51,20 @@ def names_in(bundle: CompanyBundle, name: str, phase: Phase) -> dict[str, str]:
     return known
 
 
-def _template(tree: Map, key: str, known: Mapping[str, str], otherwise: str) -> list[UserError]:
+def _is_text(name: str) -> bool:
+    """Whatever a company's prompt knows is a text, but the speakers."""
+    return name not in PROMPT_NAMES
+
+
+def lint_template(
+    tree: Map, key: str, known: Mapping[str, str], otherwise: str, is_text: Callable[[str], bool] = lambda name: False
+) -> list[UserError]:
+    """Faults in one template.
+
+    Args:
+        known: the names it may use. otherwise: what is said of any other name.
+        is_text: whether a known name stands for one text, which nothing can loop over.
+    """
     node = tree.items[key]
     assert isinstance(node, Text)
 
@@ -70,6 +85,10 @@ def _template(tree: Map, key: str, known: Mapping[str, str], otherwise: str) -> 
     except (TemplateError, RecursionError, SyntaxError, ValueError, OverflowError, MemoryError):
         return [UserError(f"{key} is not a valid template: it is nested too deeply or too long", where=at(1))]
     errors = [UserError(f"{key} {what}", where=at(line)) for what, line in _forbidden(parsed)]
+    for loop in parsed.find_all(nodes.For):
+        over = looped_over(loop)
+        if isinstance(over, nodes.Name) and over.name in known and is_text(over.name):
+            errors.append(UserError(f"{key} loops over {quoted(over.name)}, which is one text", where=at(loop.lineno)))
     for name in sorted(undeclared - set(known)):
         line = next((found.lineno for found in parsed.find_all(nodes.Name) if found.name == name), 1)
         what = f"{key} uses {quoted(name)}, {otherwise}{did_you_mean(name, known)}"

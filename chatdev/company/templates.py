@@ -1,9 +1,10 @@
 """The one jinja2 environment that every prompt goes through.
 
 Contract: a prompt is a template from a stranger's file, so it may only look things up: undefined names are
-errors, attributes that begin with an underscore are refused, nothing can be called, nothing is repeated by
-arithmetic, and no other file can be included. Values are put in as plain text and are never templates
-themselves. Non-goal: what a prompt means; the chain room says which values there are.
+errors, attributes that begin with an underscore are refused, nothing can be called or kept, nothing is
+repeated by arithmetic, no other file can be included, and how much is made and how long that takes is bounded
+(`bounds`). Values are put in as plain text and are never templates themselves. Non-goal: what a prompt means;
+the chain room says which values there are.
 """
 
 from __future__ import annotations
@@ -12,24 +13,32 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from chatdev.company.bounds import BUDGET, Bounding, Budget, added, bounded_filters
 from chatdev.errors import UserError
 
 
 class _PromptEnvironment(ImmutableSandboxedEnvironment):
     """The sandbox of jinja2, narrowed: no calls, and no operator that makes much out of little."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+":
+            added(left, right)
+            return super().call_binop(context, operator, left, right)
         raise SecurityError(f"the operator {operator} is not allowed")
 
     def is_safe_callable(self, obj: Any) -> bool:
         return False
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        parsed: nodes.Template = Bounding().visit(super()._parse(source, name, filename))
+        return parsed
 
 
 @lru_cache(maxsize=1)
@@ -44,6 +53,7 @@ def environment() -> ImmutableSandboxedEnvironment:
         optimized=False,
     )
     made.globals.clear()
+    made.filters = bounded_filters()
     return made
 
 
@@ -53,7 +63,19 @@ def rendered(text: str, values: Mapping[str, Any], *, where: str = "") -> str:
     Raises:
         UserError: the template is faulty, names something that is not there, or tries what is not allowed; one line.
     """
-    return _told(lambda: environment().from_string(text).render(dict(values)), where)
+    return _told(lambda: _made(text, values), where)
+
+
+def _made(text: str, values: Mapping[str, Any]) -> str:
+    budget, pieces = Budget(), list[str]()
+    token = BUDGET.set(budget)
+    try:
+        for piece in environment().from_string(text).generate(dict(values)):
+            budget.take(chars=len(piece))
+            pieces.append(piece)
+    finally:
+        BUDGET.reset(token)
+    return "".join(pieces)
 
 
 def _told(make: Callable[[], str], where: str) -> str:
@@ -67,7 +89,7 @@ def _told(make: Callable[[], str], where: str) -> str:
         raise UserError(f"the prompt is not a valid template: {_line(error)}", where=where) from None
     except (RecursionError, SyntaxError):  # Python itself refuses more than 20 loops in one another
         raise UserError("the prompt is nested too deeply", where=where) from None
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError) as error:
         raise UserError(f"the prompt cannot be filled in: {_line(error)}", where=where) from None
 
 
