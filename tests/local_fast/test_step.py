@@ -118,8 +118,9 @@ def test_many_tokens_go_through_the_model_and_few_through_the_step(kernels):
     forward, _ = fast(model, "int8", "compiled")
     cache, other = SinkCache(model, 4, 200), SinkCache(model, 4, 200)
     exact = plain(model)(ids[None, :64], other, 64)
-    assert torch.equal(forward(ids[None, :64], cache, 2), exact[:, -2:])
-    assert not torch.equal(forward(ids[None, 64:66], cache, 1), plain(model)(ids[None, 64:66], other, 1)[:, -1:])
+    assert torch.allclose(forward(ids[None, :64], cache, 2), exact[:, -2:], atol=1e-4)
+    packed, exact = forward(ids[None, 64:66], cache, 1), plain(model)(ids[None, 64:66], other, 1)[:, -1:]
+    assert not torch.allclose(packed, exact, atol=1e-3)
 
 
 def test_the_model_is_left_as_it_was(kernels):
