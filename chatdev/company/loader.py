@@ -7,6 +7,7 @@ asked.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +21,10 @@ from chatdev.company.messages import M, validated
 from chatdev.company.prompts import lint_prompts
 from chatdev.company.safe_yaml import Map, Text, shown
 from chatdev.company.schema import Company, Phase, Role
-from chatdev.company.shelf import Kind, Shelf, yaml_files
+from chatdev.company.shelf import Kind, Shelf, no_plain_file, yaml_files
 from chatdev.company.steps import PhaseStep, every_step
 from chatdev.company.tree import follow, merged, where, with_setting
+from chatdev.company.words import lint_words
 from chatdev.errors import UserError, UserErrors
 
 MAX_ANCESTORS = 8
@@ -67,6 +69,8 @@ def _found(name_or_path: str, shelf: Shelf, beside: Path | None = None) -> Path:
             folder = given.resolve().parent
             shelf.add(folder.parent if folder.name == "company_configs" else folder)
             return given.resolve()
+        if os.path.lexists(given):
+            raise UserErrors([no_plain_file(given)])
     except OSError as error:
         raise UserErrors([UserError(f"cannot be read: {error.strerror}", where=name_or_path)]) from None
     if re.search(r"[/\\]|\.ya?ml$", name_or_path):
@@ -79,6 +83,8 @@ def _in_folder(folder: Path, shelf: Shelf) -> Path:
     for name in ("company.yaml", "company.yml"):
         if (folder / name).is_file():
             return (folder / name).resolve()
+        if os.path.lexists(folder / name):
+            raise UserErrors([no_plain_file(folder / name)])
     found = yaml_files(folder / "company_configs")
     if len(found) == 1:
         return found[0].resolve()
@@ -110,8 +116,9 @@ def _family(path: Path, shelf: Shelf, seen: list[Path]) -> Map:
 
 def _parent(name: str, child: Path, shelf: Shelf) -> Path:
     """`extends: default` in a file called default.yaml means the library's."""
-    for beside in (child.with_name(f"{name}.yaml"), child.with_name(f"{name}.yml")):
-        if not re.search(r"[/\\.]", name) and beside.is_file() and beside != child:
+    bare = not re.search(r"[/\\.\0]", name) and len(name) <= 100
+    for beside in (child.with_name(f"{name}.yaml"), child.with_name(f"{name}.yml")) if bare else ():
+        if beside.is_file() and beside != child:
             return beside
     return _found(name, shelf, child.parent)
 
@@ -159,7 +166,9 @@ class _Assembly:
         roles = self._roles(self.company)
         self._own_files(self.company)
         company = self.company.model_copy(update={"extends": None})
-        words = next((p for over in self.shelf.overlays if (p := over / "words.yaml").is_file()), None)
+        words = next((p for over in self.shelf.overlays if os.path.lexists(p := over / "words.yaml")), None)
+        if words is not None:
+            self.errors += lint_words(words) if words.is_file() else [no_plain_file(words)]
         made = CompanyBundle(company, roles, phases, self.sources, [], self.trees, words)
         if self.errors:  # what is read where would be told wrongly while parts are missing
             self.errors += lint_names(made, self.shelf)

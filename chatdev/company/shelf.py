@@ -44,6 +44,7 @@ class Shelf:
         above = [over for over in self.overlays if over != folder]
         for kind in ("role", "phase"):
             mine: dict[str, Path] = {}
+            self.errors += not_taken(folder / FOLDERS[kind])
             for path in yaml_files(folder / FOLDERS[kind]):
                 name = self._name_in(path)
                 if name in mine:
@@ -104,9 +105,30 @@ class Shelf:
 
 def yaml_files(folder: Path) -> list[Path]:
     """The YAML files of a folder, sorted; none when there is no such folder."""
+    return [path for path in _named(folder) if path.is_file()][:MAX_FILES]
+
+
+def not_taken(folder: Path) -> list[UserError]:
+    """What is called like a YAML file and cannot be read as one: folders, pipes, devices, links to nowhere."""
+    try:
+        named = _named(folder)
+    except OSError as error:
+        return [UserError(f"cannot be read: {error.strerror}", where=shown(folder))]
+    odd = [no_plain_file(path) for path in named if not path.is_file()]
+    if len(named) - len(odd) > MAX_FILES:
+        odd.append(UserError(f"holds more than {MAX_FILES} files", where=shown(folder)))
+    return odd
+
+
+def no_plain_file(path: Path) -> UserError:
+    """The error for a folder, a pipe or a link that stands where a file is looked for, under its own name."""
+    return UserError("is no plain file", where=(Path(shown(path.parent)) / path.name).as_posix())
+
+
+def _named(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())[:MAX_FILES]
+    return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
 def known_companies(library: Path | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,60 @@ def test_whatever_stands_in_a_company_only_user_errors(house: House, data: st.Da
     except UserErrors as found:
         lines = [str(error) for error in found.errors] or ["pydantic"]
     assert not any("\n" in line or "Input should" in line or "pydantic" in line for line in lines)
+
+
+def test_a_company_extends_one_in_a_folder_beside_it(house: House) -> None:
+    house.put({"base/company.yaml": ROLES + CHAIN, "mine/company.yaml": "extends: ../base\ndescription: Mine.\n"})
+    assert house.load("./mine").company.description == "Mine."
+    house.put({"mine/company.yaml": "extends: ../nowhere\n"})
+    assert house.faults("./mine") == ["mine/company.yaml:1: there is no such file or folder"]
+    house.put({"mine/company.yaml": f"extends: {'x' * 5000}\n"})
+    assert len(house.faults("./mine")) == 1
+
+
+@pytest.mark.parametrize("name", ["phases/solo.yaml", "roles/solo.yml", "words.yaml"])
+def test_what_is_called_like_a_file_and_is_none_is_told(house: House, name: str) -> None:
+    house.put({"company.yaml": ROLES + CHAIN})
+    (house.here / name).mkdir(parents=True)
+    assert house.faults(".") == [f"{name}: is no plain file"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["phases/solo.yaml", "words.yaml", "company.yaml"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "nowhere"])
+def test_no_pipe_and_no_device_is_waited_for(house: House, name: str, kind: str) -> None:
+    house.put({"company.yaml": ROLES + CHAIN, "phases/other.yaml": "instructor: boss\nassistant: coder\nprompt: x\n"})
+    place = house.here / name
+    place.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero" if kind == "endless" else "/there/is/nothing")
+    assert house.faults(".") == [f"{name}: is no plain file"]
+    if name == "company.yaml":
+        assert house.faults("./company.yaml") == [f"{name}: is no plain file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        ("held: '({{ name }} again)'\n", []),
+        ("helt: x\n", ['words.yaml:1: nobody says "helt" (did you mean "held"?)']),
+        ("person: |\n  Look:\n  {{ coment }}\n",
+         ['words.yaml:3: person uses "coment", which is not known there (did you mean "comment"?)']),
+        ("held: '{{ name '\n",
+         ["words.yaml:1: held is not a valid template: unexpected end of template, "
+          "expected 'end of print statement'"]),
+        ("held: '{% set a = name %}'\n", ["words.yaml:1: held is not a valid template: {% set %} is not for prompts"]),
+        ("held:\n", ["words.yaml:1: held: expected a text"]),
+        ("held: [a]\n", ["words.yaml:1: held: expected a text"]),
+        ("- held\n", ["words.yaml:1: expected a mapping of names to texts"]),
+        ("held: a\nheld: b\n", ["words.yaml:2: the key \"held\" is given twice (first in line 1)"]),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_folder_are_checked(house: House, words: str, lines: list[str]) -> None:
+    house.put({"company.yaml": ROLES + CHAIN, "words.yaml": words})
+    if lines:
+        assert house.faults(".") == lines
+    else:
+        assert house.load(".").words == house.here / "words.yaml"
