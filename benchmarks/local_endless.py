@@ -44,6 +44,7 @@ def main() -> None:
     options.add_argument("--shape", default="tiny")
     options.add_argument("--tokens", type=int, default=1_000_000)
     options.add_argument("--window", type=int, default=1024)
+    options.add_argument("--heard", type=int, default=150, help="words of a message; a reply has 100 tokens")
     options.add_argument("--plot", type=Path)
     options.add_argument("--threads", type=int, default=1)
     given = options.parse_args()
@@ -55,7 +56,7 @@ def main() -> None:
     pace: list[float] = []
     full = 0
     while stream.window.total < given.tokens:
-        stream.hear(" ".join(chance.choice(WORDS) for _ in range(40)))
+        stream.hear(" ".join(chance.choice(WORDS) for _ in range(given.heard)))
         stream.run_waiting()
         start = clock()
         for _ in stream.say(SayLimits(tokens=100)):
