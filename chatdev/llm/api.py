@@ -21,7 +21,7 @@ from chatdev.llm.api_window import ApiWindow
 from chatdev.llm.base import Sampling
 from chatdev.llm.patience import Patience
 from chatdev.llm.prices import PriceTable
-from chatdev.llm.redact import Redactor
+from chatdev.llm.redact import Redactor, shown_url, url_secrets
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -70,17 +70,17 @@ class ApiModel:
     ) -> None:
         url = (base_url or OPENAI_URL).strip().rstrip("/")
         key = (api_key or "").strip()
-        redact = Redactor(key)
+        redact, shown = Redactor(key, *url_secrets(url)), shown_url(url)
         _check(name, url, key, own_server=bool(base_url))
         client = _client(url, key or NO_KEY, read_timeout)
-        model = name or first_listed(client, url, redact)
+        model = name or first_listed(client, shown, redact)
         prices = prices or PriceTable.load()
         # OpenAI's newer models refuse the old name of the limit, most other servers know only that one.
         length_field = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
         self.name = f"openai:{model}"
         self.endpoint = Endpoint(
             model=model,
-            url=url,
+            url=shown,
             client=client,
             redact=redact,
             sampling=sampling or Sampling(),
@@ -144,7 +144,7 @@ def _check(name: str, url: str, key: str, *, own_server: bool) -> None:
         usable = False
     if not usable:
         raise UserError(
-            f'"{Redactor(key)(url)}" is no address of an API',
+            f'"{Redactor(key)(shown_url(url))}" is no address of an API',
             where="OPENAI_BASE_URL",
             fix="Write it like http://localhost:8000/v1",
         )

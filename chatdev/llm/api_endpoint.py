@@ -40,6 +40,7 @@ class Endpoint:
 
     model: str
     url: str
+    """As it may be shown; the client knows the whole of it."""
     client: Any
     """An `openai.OpenAI` with its own retries switched off."""
     redact: Redactor

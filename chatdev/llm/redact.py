@@ -7,11 +7,43 @@ every stretch of twelve characters of it, whatever looks like a key, and passwor
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote, urlsplit
 
 MARK = "[key]"
 _STRETCH = 12
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|gsk|xai|hf)[-_][A-Za-z0-9_*.-]{8,}|(?<=Bearer )\S{8,}")
-_URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_URL_PASSWORD = re.compile(r"(?<=://)[^/?#\s]+(?=@)")
+_QUERY = re.compile(r"([?#]).+", re.DOTALL)
+
+
+def shown_url(url: str) -> str:
+    """The address as it may be shown: without user, password and query; no address at all shows as it is.
+
+    A password with a slash in it makes an address that nobody can use; of such a one all before the last @ is hidden.
+    """
+    safe = _QUERY.sub(rf"\1{MARK}", _URL_PASSWORD.sub(MARK, url))
+    if "@" not in url or _usable(url):
+        return safe
+    head, slashes, rest = url.rpartition("://")
+    return f"{head}{slashes}{MARK}@{_QUERY.sub('', rest.rpartition('@')[2])}"
+
+
+def url_secrets(url: str) -> tuple[str, ...]:
+    """The password inside an address, as written and as meant; for a `Redactor`."""
+    try:
+        parts = urlsplit(url)
+        found = (parts.password or "", unquote(parts.password or ""))
+    except ValueError:
+        return ()
+    return tuple(dict.fromkeys(each for each in found if each))
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port or 1) > 0 and not any(char.isspace() for char in url)
+    except ValueError:
+        return False
 
 
 class Redactor:
@@ -52,8 +84,3 @@ def _without_stretches(text: str, secret: str) -> str:
         elif index == 0 or not covered[index - 1]:
             out.append(MARK)
     return "".join(out)
-
-
-def shown_url(url: str) -> str:
-    """A URL as it may be shown: without the name and password it may hold."""
-    return re.sub(r"//[^/@\s]*@", "//***@", url)

@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
+from chatdev.llm.redact import shown_url
 from chatdev.llm.scripted import ScriptedModel
 
 OnWait = Callable[[float, str], None]
@@ -99,7 +100,7 @@ def resolve(spec: str, *, env: Mapping[str, str] | None = None) -> str:
     env = os.environ if env is None else env
     found = resolve_auto(spec, env)
     if found == "openai:":
-        return f"openai:<the first model listed by {env.get('OPENAI_BASE_URL', '')}>"
+        return f"openai:<the first model listed by {shown_url(env.get('OPENAI_BASE_URL', ''))}>"
     split(found)
     return found
 
@@ -122,11 +123,11 @@ def absolute(spec: str) -> str:
     scheme, colon, rest = spec.partition(":")
     if scheme not in ("hf", "scripted") or not colon or not rest:
         return spec
-    path = Path(rest).expanduser()
-    shipped = scheme == "scripted" and (library_root() / "scripts" / f"{rest}.yaml").is_file()
     try:
+        path = Path(rest).expanduser()
+        shipped = scheme == "scripted" and (library_root() / "scripts" / f"{rest}.yaml").is_file()
         return f"{scheme}:{path.resolve()}" if not shipped and path.exists() else spec
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # a NUL, too long, or the home of nobody
         return spec
 
 

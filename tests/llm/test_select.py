@@ -10,7 +10,7 @@ import pytest
 from chatdev.errors import UserError
 from chatdev.llm.api_images import ImagesUnavailable
 from chatdev.llm.base import SayLimits
-from chatdev.llm.select import open_model, preflight, resolve
+from chatdev.llm.select import absolute, open_model, preflight, resolve
 from tests.fake_behaviours import failing, picture, small_png
 from tests.fake_openai import FakeOpenAI
 from tests.llm.conftest import KEY
@@ -194,3 +194,28 @@ def test_choosing_a_model_imports_nothing_heavy(tmp_path):
         "sys.exit(', '.join(heavy) or 0)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_password_in_the_address_is_never_shown(capsys):
+    env = {"OPENAI_BASE_URL": "http://user:hunter2secret@127.0.0.1:9/v1"}
+    assert resolve("auto", env=env) == "openai:<the first model listed by http://[key]@127.0.0.1:9/v1>"
+    shown = told(lambda: open_model("openai:", env=env))
+    model = open_model("openai:m", env=env)
+    shown += model.describe() + told(lambda: preflight(model))
+    stream = model.open("You are brief.")
+    assert "hunter2" not in shown + repr(stream) + repr(model.endpoint)
+    model.close()
+    bad = {"OPENAI_BASE_URL": "user:hunter2/secret@host"}
+    assert "hunter2" not in told(lambda: open_model("openai:m", env=bad))
+
+
+def test_a_path_in_a_models_name_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("name: mine\nreplies: [a]\n", encoding="utf-8")
+    (tmp_path / "snake").mkdir()
+    (tmp_path / "org" / "weights").mkdir(parents=True)
+    assert absolute("scripted:mine.yaml") == f"scripted:{tmp_path / 'mine.yaml'}"
+    assert absolute("hf:./org/weights") == absolute("hf:org/weights") == f"hf:{tmp_path / 'org' / 'weights'}"
+    same = ["scripted:snake", "scripted:none.yaml", "hf:org/other", "openai:mine.yaml", "auto", "hf:", "mine.yaml", ""]
+    for spec in [*same, "hf:" + "x" * 9000, "hf:a\0b", "scripted:" + "y" * 9000, "hf:~nobody-is-called-so/x"]:
+        assert absolute(spec) == spec

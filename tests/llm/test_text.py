@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatdev.errors import UserError
 from chatdev.llm.prices import PriceTable
-from chatdev.llm.redact import Redactor
+from chatdev.llm.redact import Redactor, shown_url
 from chatdev.llm.reply_text import ReplyText
 from chatdev.llm.tokens import clean, estimate_tokens
 
@@ -95,3 +95,29 @@ def test_a_bad_price_table_is_told_with_its_name(tmp_path, text):
         PriceTable.load(own)
     with pytest.raises(UserError, match="missing"):
         PriceTable.load(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://localhost:8000/v1", "http://localhost:8000/v1"),
+        ("http://user:PASSWORD@host/v1", "http://[key]@host/v1"),
+        ("http://PASSWORD@host:1/v1", "http://[key]@host:1/v1"),
+        ("http://user:PASS@WORD@host/v1", "http://[key]@host/v1"),
+        ("http://user:PASS/WORD@host/v1", "http://[key]@host/v1"),
+        ("http://user:PASS?WORD@host/v1", "http://[key]@host/v1"),
+        ("http://user:PASS WORD@host/v1", "http://[key]@host/v1"),
+        ("user:PASSWORD@host/v1", "[key]@host/v1"),
+        ("https://host/v1?api_key=PASSWORD", "https://host/v1?[key]"),
+        ("https://host/accounts/@cf/v1", "https://host/accounts/@cf/v1"),
+        ("no address", "no address"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url, shown):
+    assert shown_url(url) == shown
+
+
+@given(st.text(), st.text("PASWORD@:/?#[]%", min_size=1), st.text(max_size=9))
+def test_any_address_can_be_shown(scheme, secret, rest):
+    shown_url(f"{scheme}://{secret}@{rest}")
