@@ -29,6 +29,7 @@ COMMANDS = {
     "start": "chatdev.cli.proof",
     "sandbox": "chatdev.cli.proof",
     "doctor": "chatdev.cli.doctor",
+    "bench": "chatdev.cli.bench",
 }
 """Every command and the module that holds it; a module is imported when its command is used."""
 

@@ -38,7 +38,8 @@ def test_a_folder_opens_and_talks(folder):
     stream = model.open("You are a clerk.")
     stream.hear("Hello")
     assert "".join(stream.say(SayLimits(tokens=5))) == stream.reply.text
-    assert told[-1] == ("loading the weights", 1.0)
+    assert told[-1] == ("packing the weights", 1.0)
+    assert ("loading the weights", 1.0) in told
     assert model.settings.window == 3640
     assert "float32 on" in model.describe()
 
@@ -123,3 +124,13 @@ def test_a_real_model_talks_far_beyond_its_window():
         stream.hear("Tell me more about the little dog.")
         "".join(stream.say(SayLimits(tokens=100)))
     assert stream.window.held <= model.settings.window < stream.window.total
+
+
+def test_packed_weights_serve_the_stream_and_are_part_of_its_identity(folder):
+    """A snapshot made with weights of another precision must not be taken for this one's."""
+    plain, packed = open_local(str(folder), precision="fp32"), open_local(str(folder), precision="int8")
+    assert packed.forward.precision == "int8"
+    assert plain.revision != packed.revision
+    stream = packed.open("You are a clerk.")
+    stream.hear("Hello")
+    assert "".join(stream.say(SayLimits(tokens=8))) == stream.reply.text

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from chatdev.errors import UserError
 from chatdev.llm.base import Sampling
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+if TYPE_CHECKING:
+    from chatdev.llm.local.model import LocalModel
+
+FastPrecision = Literal["auto", "fp32", "bf16", "int8", "int4"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"]
 OnProgress = Callable[[str, float], None]
 """Told what is being done and how much of it is, 0 to 1."""
 
@@ -45,7 +49,8 @@ def open_local(
         window: tokens a stream holds; what the model was trained for, at most 4,096, unless given.
         block: tokens evicted at once; an eighth of the window unless given.
         sampling: how tokens are chosen; greedy unless given.
-        precision: `fp32`, `bf16`, `fp16`, or `auto`: bf16 on a GPU and for larger models, fp32 for small ones.
+        precision: of the weights: `fp32`, `bf16`, `fp16` (on a GPU), `int8` or `int4` (packed, on a CPU), or `auto`:
+            bf16 on a GPU; on a CPU int8, and for tiny models the weights as they are.
         lookup: draft tokens from the stream's own text.
         on_notice: told what a person should know, one line each.
         on_progress: told how download and loading go on.
@@ -77,7 +82,27 @@ def open_local(
     tell("loading the weights", 1.0)
     window = fitting_window(config, where, window, block, device, dtype)
     settings = Settings(sinks, window, block, sampling or Sampling(), lookup)
-    return LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
+    made = LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
+    if device.type == "cpu" and precision != "fp16":
+        tell("packing the weights", 0.0)
+        _pack(made, precision)
+        tell("packing the weights", 1.0)
+    return made
+
+
+def _pack(model: LocalModel, precision: str) -> None:
+    """Give a model the fast step, where it has one that is proved to compute the same (`fast.check`).
+
+    Before the first token and not beside it: a step that changed in the middle of a reply would make two runs of one
+    seed differ.
+    """
+    from chatdev.llm.local.fast.forward import fast_forward
+
+    forward = fast_forward(model.network, cast("FastPrecision", precision), on_notice=model.notice)
+    if forward is not None:
+        model.forward = forward
+        # What a stream remembers was computed with these weights: a snapshot of others does not fit.
+        model.revision = f"{model.revision} {forward.precision}"
 
 
 def fitting_window(config: Any, where: str, window: int | None, block: int | None, device: Any, dtype: Any) -> int:
@@ -248,8 +273,10 @@ def _device_and_dtype(parameters: int, precision: str) -> tuple[Any, Any]:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision != "auto":
+    if precision in named:
         return device, named[precision]
+    if device.type == "cuda" and precision != "auto":
+        raise UserError(f"{precision} weights are packed for a CPU, and this is a GPU", fix="Use --precision bf16")
     if device.type == "cuda":
         return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return device, torch.float32 if parameters <= SMALL else torch.bfloat16
