@@ -80,6 +80,8 @@ class Endpoint:
         return UserError(self.redact.line(what), where=self.redact(self.url), fix=self._fix(problem, given_up))
 
     def _fix(self, problem: Problem, given_up: bool) -> str:
+        if problem.fix:
+            return problem.fix
         if problem.no_credit:
             return "Add credit there or choose another model with --model; the run can be resumed"
         if given_up or problem.kind == "retry":

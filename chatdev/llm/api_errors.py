@@ -47,6 +47,8 @@ class Problem:
     """Tokens of the prompt, when the endpoint told."""
     no_credit: bool = False
     timed_out: bool = False
+    fix: str = ""
+    """What to do about it, where the kind and the status do not say."""
 
 
 def diagnose(error: BaseException, sent: Collection[str] = ()) -> Problem | None:

@@ -7,7 +7,7 @@ A reply whose connection breaks is asked for again, whole, a few times. What was
 back, so the new text is only used if it begins with all that was shown, and only what goes beyond it is
 yielded; a new text that differs is dropped. When no attempt gets through, the reply ends with finish `cut`
 and the text shown so far. In every case `reply.text` is the concatenation of the pieces yielded. Every
-attempt is paid for and counted.
+attempt is paid for and counted: in the reply's usage, or, where no reply came of it, in `unsaid`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ MOST_CHARS = 400_000
 """No reply is read beyond that, whatever its limit in tokens."""
 LESSONS = 24
 """Changes to a request (fields left out, windows halved) within one reply, after which it is an error."""
+MORE_TOKENS = "Raise limits.reply_tokens, or use a model that reasons less"
+FILTERED = "The endpoint refused what was asked: word the task differently, or use another model with --model"
 USUAL_REPLY = SayLimits().tokens
 
 
@@ -64,6 +66,8 @@ class Spent:
     completion: int = 0
     cached: int = 0
     estimated: bool = False
+    going: Attempt | None = None
+    """The request under way, not yet counted."""
 
 
 @dataclass
@@ -76,6 +80,7 @@ class ApiStream:
     messages: list[Message] = field(default_factory=list)
     _start: int = 0
     _reply: Reply | None = None
+    _unsaid: Usage | None = None
     _reply_tokens: int = USUAL_REPLY
     """The room that the last reply was given, and the next one is likely to get."""
 
@@ -85,6 +90,11 @@ class ApiStream:
         if self._reply is None:
             raise LookupError("this stream has not said anything yet")
         return self._reply
+
+    @property
+    def unsaid(self) -> Usage | None:
+        """What the last `say` cost when it ended without a reply (refused, given up, broken off); else None."""
+        return self._unsaid
 
     @property
     def window(self) -> WindowState:
@@ -121,18 +131,31 @@ class ApiStream:
         Raises:
             UserError: the endpoint refuses, or could not be reached in all tries.
         """
-        started = time.monotonic()
+        spent, started = Spent(), time.monotonic()
+        self._unsaid = None
+        try:
+            yield from self._say(limits, spent, started)
+        except BaseException as error:  # GeneratorExit too: whoever listened stopped listening
+            # Broken off by a person, a request without an answer yet was sent all the same and is likely to be paid.
+            if spent.going is not None and (spent.going.begun or not isinstance(error, Exception)):
+                self._count(spent.going, spent)
+            if spent.prompt or spent.completion:
+                self._unsaid = self._usage(spent, time.monotonic() - started)
+            raise
+
+    def _say(self, limits: SayLimits, spent: Spent, started: float) -> Iterator[str]:
         self._reply_tokens = limits.tokens
         self.endpoint.ask_window()
         tries = Tries(self.endpoint.patience, self.endpoint.waiting)
-        spent, shown, lessons = Spent(), "", 0
+        shown, lessons = "", 0
         finish: Finish | None = None
         previous = ""
         while finish is None:
-            attempt = self._prepare(limits)
+            attempt = spent.going = self._prepare(limits)
             for piece in self._attempt(attempt, shown):
                 shown += piece
                 yield piece
+            spent.going = None
             if attempt.begun:
                 self._count(attempt, spent)
             problem = self._verdict(attempt, previous)
@@ -237,9 +260,11 @@ class ApiStream:
         if text:
             return None
         if attempt.finish == "length":
-            return Problem("fatal", "all tokens of the reply limit went by without a word (reasoning?)")
+            return Problem(
+                "fatal", "all tokens of the reply limit went by without a word (reasoning?)", fix=MORE_TOKENS
+            )
         if attempt.finish == "content_filter":
-            return Problem("fatal", "the endpoint's content filter withheld the reply")
+            return Problem("fatal", "the endpoint's content filter withheld the reply", fix=FILTERED)
         return Problem("retry", "an empty reply")
 
     def _lesson(self, problem: Problem, attempt: Attempt, limits: SayLimits) -> bool:

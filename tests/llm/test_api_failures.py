@@ -319,3 +319,66 @@ def test_terminal_escapes_in_an_error_are_not_passed_on(server, ask):
     text = told(lambda: ask(server))
     assert text.isprintable()
     assert len(text) < 500
+
+
+def test_thoughts_without_a_word_and_filters_get_advice_that_helps(server, ask):
+    server.usual = normal(text="", finish="length")
+    text = told(lambda: ask(server))
+    assert "limits.reply_tokens" in text
+    assert "OPENAI_BASE_URL" not in text
+    server.usual = normal(text="", finish="content_filter")
+    text = told(lambda: ask(server))
+    assert "word the task differently" in text
+    assert "OPENAI_BASE_URL" not in text
+
+
+def test_what_no_reply_came_of_is_counted_all_the_same(server, connect):
+    stream = connect(server, name="gpt-4o-mini").open("You are a programmer.")
+    stream.hear("Write a snake game.")
+    assert stream.unsaid is None
+    server.next(normal(text="", finish="length"))
+    told(lambda: list(stream.say(SayLimits())))
+    first = stream.unsaid
+    assert first.prompt_tokens == server.calls[0].prompt_tokens
+    assert first.money > 0
+    assert not first.estimated
+    list(stream.say(SayLimits()))
+    assert stream.unsaid is None
+    assert stream.reply.usage.prompt_tokens == server.calls[1].prompt_tokens
+
+
+def test_a_reply_that_nobody_listens_to_the_end_is_counted_by_what_came(server, connect):
+    stream = connect(server, name="gpt-4o-mini").open("You are a programmer.")
+    stream.hear("Write a snake game.")
+    words = stream.say(SayLimits())
+    pieces = [next(words), next(words)]
+    words.close()
+    spent = stream.unsaid
+    assert spent.estimated
+    assert spent.prompt_tokens == pytest.approx(server.calls[0].prompt_tokens, abs=2)
+    assert 0 < spent.completion_tokens <= len("".join(pieces)) / 4 + 1
+    assert spent.money > 0
+    assert len(stream.messages) == 1
+    assert stream.fork().unsaid is None
+
+
+def test_interrupted_before_the_first_word_the_prompt_is_counted(server, connect, monkeypatch):
+    stream = connect(server).open("You are a programmer.")
+    stream.hear("Write a snake game.")
+
+    def interrupted(request):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stream.endpoint, "chat", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(stream.say(SayLimits()))
+    assert stream.unsaid.prompt_tokens > 0
+    assert stream.unsaid.completion_tokens == 0
+
+
+def test_a_refusal_costs_nothing(server, connect):
+    stream = connect(server).open("You are a programmer.")
+    stream.hear("Write a snake game.")
+    server.usual = wrong_key()
+    told(lambda: list(stream.say(SayLimits())))
+    assert stream.unsaid is None
