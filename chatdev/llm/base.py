@@ -90,7 +90,11 @@ class WindowState:
 
 
 class Stream(Protocol):
-    """One agent, one endless conversation. The pinned head was given when it was opened."""
+    """One agent, one endless conversation. The pinned head was given when it was opened.
+
+    A stream whose replies are paid for may offer one thing more: `unsaid: Usage | None`, what the last `say` cost
+    when it ended by an exception or was closed early, so that no reply came of it. Read it with `getattr`.
+    """
 
     @property
     def reply(self) -> Reply:
