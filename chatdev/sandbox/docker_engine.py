@@ -21,6 +21,7 @@ from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import WORK, Job, Run
 from chatdev.sandbox.line import DockerLine, Line
 from chatdev.sandbox.requirements import Wanted
+from chatdev.sandbox.slots import slot
 
 LABEL = "chatdev.run"
 PYTHON = "python3"
@@ -102,7 +103,7 @@ class DockerEngine:
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()
         reader = wire.Reader(job, secret, on_run)
-        with self.box(job) as (line, container):
+        with slot(), self.box(job) as (line, container):
             failure = wire.converse(line, self.opening(job, secret), reader, wire.deadline(job))
             if reader.done:
                 return reader.finish("")

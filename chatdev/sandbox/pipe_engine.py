@@ -17,6 +17,7 @@ from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import Job, Run
 from chatdev.sandbox.line import Line, PipeLine
+from chatdev.sandbox.slots import slot
 
 PREFIX = "chatdev-box-"
 
@@ -51,7 +52,7 @@ class PipeEngine:
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()
         reader = wire.Reader(job, secret, on_run)
-        with self.box(job) as (line, launch):
+        with slot(), self.box(job) as (line, launch):
             failure = wire.converse(line, self.opening(job, secret, launch), reader, wire.deadline(job))
             return reader.finish(*self._why(line, failure)) if not reader.done else reader.finish("")
 

