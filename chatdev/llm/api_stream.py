@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Spent:
     completion: int = 0
     cached: int = 0
     estimated: bool = False
+    started: float = field(default_factory=time.monotonic)
     going: Attempt | None = None
     """The request under way, not yet counted."""
 
@@ -80,7 +81,8 @@ class ApiStream:
     messages: list[Message] = field(default_factory=list)
     _start: int = 0
     _reply: Reply | None = None
-    _unsaid: Usage | None = None
+    _spent: Spent | None = None
+    """Of a `say` that has not come to its reply."""
     _reply_tokens: int = USUAL_REPLY
     """The room that the last reply was given, and the next one is likely to get."""
 
@@ -93,8 +95,13 @@ class ApiStream:
 
     @property
     def unsaid(self) -> Usage | None:
-        """What the last `say` cost when it ended without a reply (refused, given up, broken off); else None."""
-        return self._unsaid
+        """What the last `say` cost so far when it has come to no reply (refused, given up, broken off); else None."""
+        if self._spent is None:
+            return None
+        spent = replace(self._spent)
+        if spent.going is not None:
+            self._count(spent.going, spent)
+        return self._usage(spent, time.monotonic() - spent.started) if spent.prompt or spent.completion else None
 
     @property
     def window(self) -> WindowState:
@@ -131,19 +138,17 @@ class ApiStream:
         Raises:
             UserError: the endpoint refuses, or could not be reached in all tries.
         """
-        spent, started = Spent(), time.monotonic()
-        self._unsaid = None
+        spent = self._spent = Spent()
         try:
-            yield from self._say(limits, spent, started)
-        except BaseException as error:  # GeneratorExit too: whoever listened stopped listening
-            # Broken off by a person, a request without an answer yet was sent all the same and is likely to be paid.
-            if spent.going is not None and (spent.going.begun or not isinstance(error, Exception)):
-                self._count(spent.going, spent)
-            if spent.prompt or spent.completion:
-                self._unsaid = self._usage(spent, time.monotonic() - started)
+            yield from self._say(limits, spent)
+            self._spent = None
+        except Exception:
+            # Broken off by a person, a request without an answer yet was sent all the same; failed, it was not.
+            if spent.going is not None and not spent.going.begun:
+                spent.going = None
             raise
 
-    def _say(self, limits: SayLimits, spent: Spent, started: float) -> Iterator[str]:
+    def _say(self, limits: SayLimits, spent: Spent) -> Iterator[str]:
         self._reply_tokens = limits.tokens
         self.endpoint.ask_window()
         tries = Tries(self.endpoint.patience, self.endpoint.waiting)
@@ -171,7 +176,7 @@ class ApiStream:
                     raise self.endpoint.failure(problem, given_up=True)
                 finish = "cut"
         mark = self._append(Message("assistant", shown))
-        self._reply = Reply(shown, finish, self._usage(spent, time.monotonic() - started), mark)
+        self._reply = Reply(shown, finish, self._usage(spent, time.monotonic() - spent.started), mark)
 
     def fork(self) -> ApiStream:
         """A copy that has heard and said the same."""
