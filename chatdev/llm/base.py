@@ -150,5 +150,7 @@ class ImagesUnavailable(Exception):
 class ImageModel(Protocol):
     """A model that can also draw."""
 
+    name: str
+
     def image(self, prompt: str, size: str) -> bytes:
         """A PNG picture of `size`, such as `256x256`. Raises ImagesUnavailable."""
