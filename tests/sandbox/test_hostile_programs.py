@@ -199,3 +199,34 @@ def test_stdin_env_and_collected_files(boxed, product):
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr.text
     assert done.collected == {"out/a.txt": b"given blue"}
+
+
+def test_a_module_name_from_its_stderr_is_only_quoted(boxed, product, tmp_path):
+    from chatdev.sandbox import climb
+
+    mark = tmp_path / "PWNED"
+    text = f"raise ModuleNotFoundError(\"No module named 'x;touch {mark};$(touch {mark})'\")\n"
+    report = climb(product({"main.py": text}), boxed, boxed.config)
+    assert report.verdict == "failed"
+    assert "neither a file of the product nor a package" in report.reason
+    assert not mark.exists()
+
+
+def test_terminal_tricks_do_not_reach_the_report(boxed, product):
+    from chatdev.sandbox import climb
+
+    text = "import sys\nsys.stderr.write('\\x1b]0;owned\\x07\\x1b[2Jbad\\rgood \\u202e')\nsys.exit(1)\n"
+    report = climb(product({"main.py": text}), boxed, boxed.config)
+    assert "\x1b" not in report.for_model()
+    assert "\x1b" not in report.reason
+    assert "\u202e" not in report.for_model()
+
+
+def test_deleting_its_own_tree_harms_nobody(boxed, product):
+    text = (
+        "import pathlib, shutil\nshutil.rmtree('/box', ignore_errors=True)\nshutil.rmtree('/', ignore_errors=True)\n"
+        "pathlib.Path.home().joinpath('.config/autostart').mkdir(parents=True, exist_ok=True)\n"
+    )
+    folder = product({"main.py": text, "keep.txt": "kept"})
+    assert run(boxed, folder, ["python3", "main.py"], seconds=20).exit_code == 0
+    assert (folder / "keep.txt").read_text() == "kept"

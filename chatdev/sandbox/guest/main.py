@@ -16,6 +16,7 @@ import tarfile
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,8 +45,14 @@ def main(plan: dict[str, Any], source: IO[bytes]) -> None:
     for target in (lambda: _until_closed(source), lambda: _until(plan["deadline"], done)):
         threading.Thread(target=_then_end, args=(target, ground, done), daemon=True).start()
     speaker.tell("ready", {"python": sys.version.split()[0]})
-    for step in plan["steps"]:
-        box.run(step)
+    try:
+        for step in plan["steps"]:
+            box.run(step)
+    except BaseException:  # noqa: BLE001 - see below
+        # Leaving by the ordinary way would wait for the thread that reads standard input; the engine hears why.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(4)
     done.set()
     speaker.tell("done", {"notes": box.notes})
     if box.screen is not None:

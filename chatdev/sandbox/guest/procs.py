@@ -175,8 +175,8 @@ def resident_bytes(pids: list[int]) -> int:
 class Limits:
     """Counts what the control group had to refuse, before and after a step (cgroup v1 and v2)."""
 
-    def __init__(self, work: str, disk: int) -> None:
-        self.work, self.disk = work, disk
+    def __init__(self, space: str, disk: int) -> None:
+        self.space, self.disk = space, disk
         self.before = self._counts()
 
     def hit(self) -> str | None:
@@ -190,7 +190,10 @@ class Limits:
     def full(self) -> bool:
         if not self.disk or not hasattr(os, "statvfs"):
             return False
-        room = os.statvfs(self.work)
+        try:
+            room = os.statvfs(self.space)
+        except OSError:
+            return False  # a program may delete anything, its own folders too
         return room.f_bavail * room.f_frsize < self.disk / 200
 
     @staticmethod

@@ -178,7 +178,7 @@ def run_step(
         "signs": [], "notes": [], "error": "", "facts": {},
     }  # fmt: skip
     cwd = str(Path(plan["work"]) / step["cwd"])
-    limits = Limits(plan["work"], int(plan["disk"]))
+    limits = Limits(plan["space"], int(plan["disk"]))
     try:
         running = Running(step, env, cwd, int(plan["keep"]))
     except OSError as error:
