@@ -15,6 +15,7 @@ from typing import Any
 
 from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief, Item
+from chatdev.chain.views import imports, sources, suspects
 from chatdev.chain.words import Words
 from chatdev.company.templates import rendered
 
@@ -65,8 +66,16 @@ class Composer:
         return rendered(template, values, where=where).strip() + "\n", shown
 
     def _value(self, name: str, agent: Agent, shown: list[Item], room: int) -> Printed:
-        if name == "files":
-            return Printed(lambda: self._show_files(agent, shown, room), lambda: bool(self._files()))
+        views: dict[str, Callable[[], dict[str, str]]] = {
+            "files": self._files,
+            "sources": lambda: sources(self._files()),
+            "suspects": lambda: suspects(self._files(), self._brief.text("test_report")),
+            "reviewed": lambda: suspects(self._files(), self._brief.text("review")),
+        }
+        if name in views:
+            return Printed(lambda: self._show_files(views[name](), agent, shown, room), lambda: bool(self._files()))
+        if name == "imports":
+            return Printed(lambda: imports(self._files()), lambda: bool(imports(self._files())))
         if name == "changes":
             return Printed(lambda: "\n".join(self._changes(agent)), lambda: bool(self._changes(agent)))
         return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
@@ -86,8 +95,7 @@ class Composer:
         gone = [name for name in agent.met() if name.startswith("files/") and name not in there]
         return sorted(lines) + [self._words.say("file_gone", path=name.removeprefix("files/")) for name in gone]
 
-    def _show_files(self, agent: Agent, shown: list[Item], room: int) -> str:
-        files = self._files()
+    def _show_files(self, files: dict[str, str], agent: Agent, shown: list[Item], room: int) -> str:
         if not files:
             return self._words.say("files_none")
         parts: list[str] = []
@@ -109,6 +117,9 @@ class Composer:
                 omitted.append(path)
         if omitted:
             parts.append(self._words.say("files_omitted", paths=omitted))
+        others = sorted(set(self._files()) - set(files))
+        if others:
+            parts.append(self._words.say("files_others", paths=others))
         return "\n".join(parts)
 
     def _by_relevance(self, files: dict[str, str]) -> list[str]:

@@ -1,0 +1,71 @@
+"""Parts of the product's files, for phases that do not need all of them: what a prompt leaves out is not paid for.
+
+sources    the files without the tests
+suspects   the files that the last test report speaks of; all when it speaks of none
+reviewed   the same for the last review
+imports    the packages a Python product uses that come neither with Python nor with the product
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+TEXTS = {".md", ".txt", ".toml", ".cfg", ".ini", ".json", ".yaml", ".yml", ".csv", ".html", ".css", ".svg"}
+"""Endings of files that import nothing."""
+
+
+def is_test(path: str) -> bool:
+    name = PurePosixPath(path).name
+    return path.startswith("tests/") or name.startswith("test_") or re.search(r"_test\.\w+$", name) is not None
+
+
+def sources(files: Mapping[str, str]) -> dict[str, str]:
+    """The files without the tests; all when there are only tests."""
+    return {path: text for path, text in files.items() if not is_test(path)} or dict(files)
+
+
+def suspects(files: Mapping[str, str], report: str) -> dict[str, str]:
+    """The files that a report names, by path, or by module as tests and objects are named; all when there are none."""
+    # The line that says how the program was started names the entry point whatever went wrong.
+    told = "\n".join(line for line in report.splitlines() if not line.startswith("Started as"))
+    found = {path: text for path, text in files.items() if _named(path, told)}
+    return found or dict(files)
+
+
+def _named(path: str, told: str) -> bool:
+    stem = re.escape(PurePosixPath(path).stem)
+    return re.search(rf"(?<![\w/]){re.escape(path)}|\b{stem}\.\w", told) is not None
+
+
+def imports(files: Mapping[str, str]) -> str:
+    """One line a package, or one that says there is none; empty where other languages are used."""
+    own = {PurePosixPath(part).stem for path in files for part in PurePosixPath(path).parts}
+    used: dict[str, list[str]] = {}
+    for path, text in files.items():
+        ending = PurePosixPath(path).suffix
+        if ending != ".py" and ending not in TEXTS and PurePosixPath(path).name != ".gitignore":
+            return ""
+        for name in _imported(text) if ending == ".py" else ():
+            if name not in sys.stdlib_module_names and name not in own:
+                used.setdefault(name, []).append(path)
+    lines = [f"{name} (in {', '.join(paths)})" for name, paths in sorted(used.items())]
+    return "\n".join(lines) or "nothing besides what comes with Python and the program's own files"
+
+
+def _imported(text: str) -> set[str]:
+    """First components of a module's absolute imports; none when it does not parse."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
