@@ -51,6 +51,7 @@ def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID or scripted:NAME-OR-FILE.")
 @click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
 @click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
+@click.option("--accept", metavar="PATH", help="Your own pytest tests; they must pass, and no agent sees their code.")
 @click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
 @click.option("--precision", metavar="KIND", help="Weights of a local model: auto, fp32, bf16, fp16, int8 or int4.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all sampling.")
@@ -67,6 +68,7 @@ def run_command(
     model: str | None,
     source: str | None,
     review: str | None,
+    accept: str | None,
     sandbox: str | None,
     precision: str | None,
     seed: int,
@@ -84,7 +86,9 @@ def run_command(
     from chatdev.company import load_company
 
     wanted = read_task(stdin, task, task_file)
-    given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review), stream__precision=precision)
+    given = overrides(
+        sets, model=model, sandbox__engine=sandbox, review=_review(review), accept=accept, stream__precision=precision
+    )
     bundle = load_company(company, overrides=given)
     if dry_run:
         _source(source, out)

@@ -181,3 +181,18 @@ def test_a_journal_that_somebody_damaged_is_one_line(tmp_path):
             assert done.returncode == 1
             assert "the journal is damaged" in done.stderr
             assert "Traceback" not in done.stderr
+
+
+def test_the_users_own_tests_decide_and_stay_hidden(tmp_path):
+    wish = tmp_path / "wish"
+    wish.mkdir()
+    (wish / "test_wish.py").write_text(
+        "import main\n\n\ndef test_secret_wish():\n    assert main.answer() == 4711\n", encoding="utf-8"
+    )
+    program = file("def answer():\n    return 1\n\n\nprint(answer())")
+    done = solo(tmp_path, program, sandbox="host", more=("--accept", str(wish)))
+    assert done.returncode == 3
+    assert "accept" in done.stdout
+    (checked,) = [event for event in events(only_product(tmp_path)) if event.kind == "checked"]
+    assert "test_secret_wish" in checked["for_model"]
+    assert "main.answer() == 4711" not in checked["for_model"]
