@@ -75,12 +75,21 @@ def sandbox_command() -> None:
 
 
 @sandbox_command.command("build")
+@click.argument("kit", required=False)
 @click.option(
     "--base", metavar="IMAGE", help="Image to build on; auto makes one with debootstrap where none can be had."
 )
 @click.option("--again", is_flag=True, help="Build even when the image is there.")
-def build_command(base: str | None, again: bool) -> int:
-    """Build the sandbox image with Docker."""
-    from chatdev.sandbox.image.__main__ import main
+def build_command(kit: str | None, base: str | None, again: bool) -> int:
+    """Build the sandbox image with Docker.
 
-    return main([*(["--base", base] if base else []), *(["--again"] if again else [])])
+    KIT adds the tools of a language on top: c, c++, go, rust, java, typescript, or web for photographs of pages.
+    """
+    from chatdev.sandbox.image.__main__ import main
+    from chatdev.sandbox.image.kits import kits
+
+    if kit is not None and kit not in kits():
+        raise UserError(f'there is no kit "{kit}"', fix=f"Known are {', '.join(kits())}")
+    return main(
+        [*(["--kit", kit] if kit else []), *(["--base", base] if base else []), *(["--again"] if again else [])]
+    )
