@@ -173,7 +173,8 @@ def test_a_dialogue_without_a_conclusion_is_reflected_upon(tmp_path):
 
 
 def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path):
-    def prompt_size(scope):
+    def shown(scope):
+        """(agent, file, version) of every file shown, and how long all prompts were."""
         folder = tmp_path / scope
         folder.mkdir()
         done = chatdev(
@@ -181,9 +182,20 @@ def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path
             "--set", f"stream.scope={scope}", cwd=folder,
         )  # fmt: skip
         assert done.returncode == 3, done.stderr
-        return sum(len(event["text"]) for event in events_of(folder) if event.kind == "told")
+        told = [event for event in events_of(folder) if event.kind == "told"]
+        files = [
+            (event["agent"], name, version)
+            for event in told
+            for name, version in event["shows"].items()
+            if name.startswith("files/")
+        ]
+        return files, sum(len(event["text"]) for event in told)
 
-    assert prompt_size("run") < 0.75 * prompt_size("phase")
+    run, run_size = shown("run")
+    phase, phase_size = shown("phase")
+    assert len(run) == len(set(run)), "an agent that still knows a file is not shown it again"
+    assert len(phase) > len(set(phase)), "a fresh chat has to be shown it again"
+    assert run_size < phase_size
 
 
 def at_a_terminal(typed, folder, *args):
