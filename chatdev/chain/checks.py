@@ -26,6 +26,7 @@ def verify(ctx: Context, step: str) -> str:
     ctx.brief.write(ctx.key(f"{step}/artifact:test_report"), "test_report", event["for_model"], "verify")
     ctx.progress.verdict = event["report"]["verdict"]
     ctx.progress.fingerprint = event["report"]["fingerprint"]
+    ctx.progress.check = str(event.key)
     ctx.progress.checked = True
     return ctx.progress.verdict
 

@@ -99,9 +99,8 @@ class CompanyRun:
         try:
             ctx = self._prepare(journal, ledger, stack)
             verdict = walk(ctx)
-            report = next(reversed(list(journal.of_kind("checked"))))["report"]
-            code = EXIT_BY_VERDICT[verdict]
-            journal.append("run_ended", verdict=verdict, reason=report["reason"], exit_code=code)
+            # Not simply the newest check: files can be again what an earlier one judged.
+            journal.append("run_ended", verdict=verdict, check=ctx.progress.check, exit_code=EXIT_BY_VERDICT[verdict])
         except Stop as stop:
             journal.append("stopped", reason=stop.reason, exit_code=stop.exit_code)
         except KeyboardInterrupt:

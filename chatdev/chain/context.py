@@ -39,6 +39,8 @@ class Progress:
     """The ladder was climbed after the last commit."""
     fingerprint: str = ""
     """The hash of the files that the last climb judged."""
+    check: str = ""
+    """The key of the event that holds the last climb's report."""
     done: set[str] = field(default_factory=set)
     """Phases whose last reply said their `done_when`."""
     changed: dict[str, bool] = field(default_factory=dict)

@@ -81,7 +81,8 @@ class Filing:
                 found.append(self.ctx.words.say("reask_cut", tokens=self.dialogue.limits.tokens))
             if needed and not files and not deletes and not found:
                 found.append(self.ctx.words.say("reask_no_files"))
-            return {"problems": found, "notices": blocks.notices, "agent": self.phase.assistant, "last": last}
+            notices = [*blocks.notices, *plan.notices]
+            return {"problems": found, "notices": notices, "agent": self.phase.assistant, "last": last}
 
         key = self.ctx.key(f"{self.step}/filed")
         return list(self.ctx.journal.once("filed", key, look)["problems"])

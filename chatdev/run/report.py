@@ -23,7 +23,9 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
     # An end counts only until somebody went on: a life that was killed has none.
     last = list(journal.of_kind("run_ended", "stopped", "life"))[-1:]
     end = last[0] if last and last[0].kind != "life" else None
-    ladder = checks[-1]["report"] if checks else {"verdict": "unverified", "reason": "never checked", "rungs": []}
+    judged = journal.recorded(end["check"]) if end is not None and end.kind == "run_ended" else None
+    check = judged or (checks[-1] if checks else None)
+    ladder = check["report"] if check else {"verdict": "unverified", "reason": "never checked", "rungs": []}
     stopped = end is not None and end.kind == "stopped"
     finished = end is not None and end.kind == "run_ended"
     return {

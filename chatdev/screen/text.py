@@ -85,7 +85,8 @@ def event_lines(event: Event, titles: dict[str, str]) -> list[str]:
         return [f"   {event['name']}: {safe(first[0])[:100]}"]
     if event.kind == "filed":
         word = "left as it is" if event.get("last") else "sent back"
-        return [f"   {word}: {safe(problem)}" for problem in event["problems"]]
+        notes = [f"   note: {safe(text)}" for text in event.get("notices", [])]
+        return [*notes, *(f"   {word}: {safe(problem)}" for problem in event["problems"])]
     if event.kind == "committed" and event["sha"]:
         return [f"   commit {event['sha'][:8]}  {files_text(event['files'])}"]
     if event.kind == "rung":

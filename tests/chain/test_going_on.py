@@ -49,6 +49,9 @@ def test_a_finished_run_is_not_verified_for_files_that_were_changed_since(tmp_pa
     assert again.returncode == 3
     assert "FAILED" in again.stdout
     assert git(product, "log", "-1", "--format=%an").strip() == "Human"
+    (product / "main.py").write_text('print("fine")\n', encoding="utf-8")
+    back = chatdev("resume", product.name, "--json", cwd=tmp_path)
+    assert (back.returncode, json.loads(back.stdout)["verdict"]) == (0, "verified")
 
 
 def test_a_hand_edit_in_a_file_that_the_agent_rewrites_stays_in_the_history(tmp_path):
