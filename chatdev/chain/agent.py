@@ -42,11 +42,8 @@ class Agent:
         version, mark = self._known.get(item.name, ("", Mark(0, 0)))
         return version == item.version and self._stream.holds(mark)
 
-    def has_met(self, name: str) -> bool:
-        """True when the agent was ever shown an item of this name, in whatever version."""
-        return name in self._known
-
     def met(self) -> list[str]:
+        """Names of all items the agent was ever shown, in whatever version."""
         return sorted(self._known)
 
     def hear(self, key: str, phase: str, by: str, make: Callable[[], tuple[str, list[Item]]]) -> str:

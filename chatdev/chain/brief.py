@@ -56,6 +56,3 @@ class Brief:
 
     def has(self, name: str) -> bool:
         return bool(self._texts.get(name))
-
-    def names(self) -> list[str]:
-        return sorted(self._texts)

@@ -18,8 +18,7 @@ def verify(ctx: Context, step: str) -> str:
     )
 
     def climb() -> dict[str, Any]:
-        engine = ctx.engine()
-        report = ctx.climb(engine, step)
+        report = ctx.climb(step)
         return {"step": step, "report": report.to_json(), "for_model": report.for_model()}
 
     event = ctx.journal.once("checked", ctx.key(f"{step}/checked"), climb)

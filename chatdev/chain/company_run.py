@@ -157,7 +157,6 @@ class CompanyRun:
             product=product,
             bundle=self.bundle,
             journal=journal,
-            ledger=ledger,
             workspace=workspace,
             history=history,
             hands=hands,
@@ -166,8 +165,8 @@ class CompanyRun:
             composer=Composer(brief, words, workspace.texts),
             crew=crew,
             person=self.person,
-            engine=lambda: engine,
-            climb=lambda found, step: self._climb(found, step, journal),
+            engine=engine,
+            climb=lambda step: self._climb(engine, step, journal),
             fingerprint=lambda: pack(product.root).fingerprint,
             progress=progress,
         )

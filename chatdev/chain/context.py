@@ -16,7 +16,6 @@ from chatdev.chain.hands import Hands
 from chatdev.chain.prompt import Composer
 from chatdev.chain.words import Words
 from chatdev.run.journal import Journal
-from chatdev.run.ledger import Ledger
 from chatdev.run.product import Product
 
 if TYPE_CHECKING:
@@ -58,7 +57,6 @@ class Context:
     product: Product
     bundle: CompanyBundle
     journal: Journal
-    ledger: Ledger
     workspace: Workspace
     history: History
     hands: Hands
@@ -67,10 +65,10 @@ class Context:
     composer: Composer
     crew: Crew
     person: Person
-    engine: Callable[[], Engine | None]
-    """Opens the sandbox at the first use; None when there is none."""
-    climb: Callable[[Engine | None, str], LadderReport]
-    """Climbs the ladder on the product with an engine; the text is the step, for the events."""
+    engine: Engine | None
+    """The sandbox; None when there is none."""
+    climb: Callable[[str], LadderReport]
+    """Climbs the ladder on the product as it is; the text is the step, for the events."""
     fingerprint: Callable[[], str]
     """The hash of the product's files as they are now, counted as the ladder's reports count it."""
     progress: Progress

@@ -97,8 +97,7 @@ def _from_agent(ctx: Context, filing: Filing, dialogue: Dialogue, pictures: list
     filing.commit(drawn, [])
 
     def render() -> dict[str, Any]:
-        engine = ctx.engine() if drawn else None
-        found = _rendered(engine, ctx.product.root / FOLDER) if engine else {}
+        found = _rendered(ctx.engine, ctx.product.root / FOLDER) if drawn and ctx.engine else {}
         for name, data in found.items():
             write_atomic(_kept(ctx) / name, data)
         if not found:
