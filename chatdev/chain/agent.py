@@ -1,7 +1,7 @@
 """An agent: a role with a stream, and the knowledge of what that stream still holds.
 
 Everything an agent hears and says goes through the journal under a key. In a resumed run a recorded sentence is given
-back to the stream as it was (`recall`), and the model is asked only for what was never said.
+back to the stream as it was (see `recollection`), and the model is asked only for what was never said.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from chatdev.chain.brief import Item
-from chatdev.llm.base import Mark, SayLimits, Stream
+from chatdev.chain.recollection import Moment, Recollection
+from chatdev.llm.base import Mark, SayLimits
 from chatdev.run.journal import Journal
 
 WORDS_EVERY = 0.1
@@ -31,16 +32,18 @@ class Spoken:
 class Agent:
     """One role at work on one stream."""
 
-    def __init__(self, name: str, model: str, stream: Stream, journal: Journal, before: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, model: str, memory: Recollection, journal: Journal, before: Callable[[], None]
+    ) -> None:
         """`before` is called before every reply that will be paid for; it raises when a limit is reached."""
         self.name, self.model = name, model
-        self._stream, self._journal, self._before = stream, journal, before
+        self._memory, self._journal, self._before = memory, journal, before
         self._known: dict[str, tuple[str, Mark]] = {}
 
     def knows(self, item: Item) -> bool:
         """True when the stream still holds this item in this version."""
         version, mark = self._known.get(item.name, ("", Mark(0, 0)))
-        return version == item.version and self._stream.holds(mark)
+        return version == item.version and self._memory.stream.holds(mark)
 
     def met(self) -> list[str]:
         """Names of all items the agent was ever shown, in whatever version."""
@@ -49,18 +52,17 @@ class Agent:
     def hear(self, key: str, phase: str, by: str, make: Callable[[], tuple[str, list[Item]]]) -> str:
         """Let the agent hear a text; `make` renders it and names the items it shows. Returns the text heard."""
 
-        def compose() -> dict[str, object]:
-            text, shown = make()
-            return {
-                "agent": self.name,
-                "by": by,
-                "phase": phase,
-                "text": text,
-                "shows": {item.name: item.version for item in shown},
-            }
-
-        event = self._journal.once("told", key, compose)
-        mark = self._stream.hear(event["text"])
+        event = self._journal.recorded(key)
+        if event is not None:
+            mark = self._memory.again(Moment("heard", event["text"]), event.get("mark"))
+        else:
+            self._memory.wake()
+            text, items = make()
+            mark = self._memory.stream.hear(text)
+            shows = {item.name: item.version for item in items}
+            where = {"agent": self.name, "by": by, "phase": phase}
+            event = self._journal.append("told", key, **where, text=text, shows=shows, mark=[mark.start, mark.end])
+            self._memory.lived(Moment("heard", text))
         for name, version in event["shows"].items():
             self._known[name] = (version, mark)
         return str(event["text"])
@@ -69,14 +71,17 @@ class Agent:
         """The agent's reply: the recorded one, or a new one, spoken into the journal as it is made."""
         event = self._journal.recorded(key)
         if event is not None:
-            mark = self._stream.recall(event["text"])
+            seconds = event["usage"]["seconds"]
+            moment = Moment("said", event["text"], event.get("limit", 0), seconds)
+            mark = self._memory.again(moment, event.get("mark"))
             return Spoken(key, event["text"], event["finish"], mark)
         self._before()
+        self._memory.wake()
         try:
             self._speak(phase, limits)
         finally:
             self._lost(phase)
-        reply, window = self._stream.reply, self._stream.window
+        reply, window = self._memory.stream.reply, self._memory.stream.window
         self._journal.append(
             "said",
             key,
@@ -87,13 +92,16 @@ class Agent:
             finish=reply.finish,
             usage=asdict(reply.usage),
             window=asdict(window),
+            mark=[reply.mark.start, reply.mark.end],
+            limit=limits.tokens,
         )
+        self._memory.lived(Moment("said", reply.text, limits.tokens, reply.usage.seconds))
         return Spoken(key, reply.text, reply.finish, reply.mark)
 
     def _speak(self, phase: str, limits: SayLimits) -> None:
         heard: list[str] = []
         since = time.monotonic()
-        for piece in self._stream.say(limits):
+        for piece in self._memory.stream.say(limits):
             heard.append(piece)
             if time.monotonic() - since >= WORDS_EVERY:
                 self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
@@ -103,7 +111,7 @@ class Agent:
 
     def _lost(self, phase: str) -> None:
         """What was paid for words that never became a reply (a broken connection, Ctrl-C) is spent all the same."""
-        usage = getattr(self._stream, "unsaid", None)
+        usage = getattr(self._memory.stream, "unsaid", None)
         if usage is not None:
             self._journal.append("spent", agent=self.name, phase=phase, model=self.model, usage=asdict(usage))
 

@@ -27,6 +27,7 @@ from chatdev.chain.crew import Crew
 from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
+from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
 from chatdev.company import CompanyBundle
@@ -128,6 +129,13 @@ class CompanyRun:
         company, product = self.bundle.company, self.product
         limits = company.limits
         bounds = RunLimits(limits.tokens, limits.money, limits.minutes, limits.turns)
+        told: set[str] = set()
+
+        def notice(text: str) -> None:
+            if text not in told:
+                told.add(text)
+                journal.append("notice", text=text, step="")
+
         crew = Crew(
             self.bundle,
             self.order.task,
@@ -135,6 +143,8 @@ class CompanyRun:
             journal,
             lambda name: self._model(name, journal),
             lambda: bounds.check(ledger),
+            Snapshots(product.streams, notice),
+            notice,
         )
         stack.callback(crew.close)
         models = {role: crew.model_of(role).name for role in self.bundle.used_roles()}

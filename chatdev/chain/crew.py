@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Callable
 
 from chatdev.chain.agent import Agent
+from chatdev.chain.recollection import Recollection
+from chatdev.chain.snapshots import Snapshots, stream_name
 from chatdev.company import CompanyBundle
 from chatdev.company.templates import rendered
 from chatdev.llm.base import Model
@@ -34,8 +36,11 @@ class Crew:
         journal: Journal,
         open_model: Callable[[str], Model],
         before: Callable[[], None],
+        snapshots: Snapshots,
+        notice: Callable[[str], None],
     ) -> None:
         """`open_model` opens a model by its full name; the same name gives the same model."""
+        self._snapshots, self._notice = snapshots, notice
         self._bundle, self._task, self._seed = bundle, task, seed
         self._journal, self._open_model, self._before = journal, open_model, before
         self._models: dict[str, Model] = {}
@@ -76,8 +81,16 @@ class Crew:
         model = self.model_of(role)
         # Every stream has a seed of its own, so that two agents never walk in step on the same random numbers.
         digest = hashlib.sha256(f"{self._seed}/{role}/{where}".encode()).digest()
-        stream = model.open(self.head_of(self._bundle, role, self._task), seed=int.from_bytes(digest[:4], "big"))
-        return Agent(role, model.name, stream, self._journal, self._before)
+        seed = int.from_bytes(digest[:4], "big")
+        head = self.head_of(self._bundle, role, self._task)
+        memory = Recollection(
+            lambda: model.open(head, seed=seed),
+            f"{model.name}\n{seed}\n{head}",
+            stream_name(role, where),
+            self._snapshots,
+            self._notice,
+        )
+        return Agent(role, model.name, memory, self._journal, self._before)
 
     def close(self) -> None:
         for model in self._models.values():

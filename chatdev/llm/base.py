@@ -94,6 +94,9 @@ class Stream(Protocol):
 
     A stream whose replies are paid for may offer one thing more: `unsaid: Usage | None`, what the last `say` cost
     when it ended by an exception or was closed early, so that no reply came of it. Read it with `getattr`.
+
+    A stream that computes what it remembers offers `savable: bool`: whether a snapshot of it can be restored. Others
+    have no such attribute; being told everything again costs them nothing.
     """
 
     @property

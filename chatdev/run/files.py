@@ -25,10 +25,24 @@ def write_atomic(path: Path, data: str | bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         Path(name).replace(path)
+        sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created or renamed in `folder` survive a power cut, where the system can do that."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some file systems refuse it for folders; the file itself was synced
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,6 +6,7 @@
             company/                       company, roles and phases exactly as used
             journal.jsonl                  the record everything else is read from
             report.json                    verdict, evidence, tokens, money, seconds
+            streams/                       snapshots of local models' memories; they only save work
             evidence/  run.log  lock
 
 Names come from strangers (tasks, `--name`), so a slug is made of letters, digits and hyphens only.
@@ -68,6 +69,10 @@ class Product:
     @property
     def evidence(self) -> Path:
         return self.ours / "evidence"
+
+    @property
+    def streams(self) -> Path:
+        return self.ours / "streams"
 
     @property
     def log(self) -> Path:

@@ -25,6 +25,7 @@ from pathlib import Path
 from chatdev.errors import UserError
 
 _OVERRIDES = {
+    "core.fsync": "committed,reference",  # a commit that the journal knows of survives a power cut
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.untrackedCache": "false",

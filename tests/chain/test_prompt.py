@@ -5,6 +5,8 @@ import pytest
 from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief
 from chatdev.chain.prompt import Composer
+from chatdev.chain.recollection import Recollection
+from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.words import Words
 from chatdev.errors import UserError
 from chatdev.llm.base import Mark
@@ -43,7 +45,8 @@ def ask(house, agent, template, reads, room=10_000, **names):
 
 
 def agent(house, keep=100):
-    return Agent("programmer", "test", ShortMemory(keep), house[0], lambda: None)
+    memory = Recollection(lambda: ShortMemory(keep), "", "programmer", Snapshots(house[0].path.parent), print)
+    return Agent("programmer", "test", memory, house[0], lambda: None)
 
 
 def test_files_are_shown_once_and_then_referred_to(house):

@@ -21,6 +21,8 @@ MATCH = 16
 """Longest agreement that is compared to choose among places."""
 PLACES = 4
 """Places remembered for the same tokens."""
+STATE = ("proposed", "accepted", "_length", "_failures", "_pause", "_copy")
+"""Attributes that decide what is drafted next, besides the tokens themselves."""
 
 
 class Lookup:
@@ -83,6 +85,18 @@ class Lookup:
         twin = Lookup(tape)
         twin.proposed, twin.accepted = self.proposed, self.accepted
         return twin
+
+    def state(self) -> dict[str, int | None]:
+        """What a snapshot has to hold for the same drafts to be made again; the index is made anew."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: dict[str, int | None]) -> None:
+        """Go on as the one whose `state` this was."""
+        for name in STATE:
+            value = state[name]
+            if type(value) is not int and not (value is None and name == "_copy"):
+                raise ValueError(f"{name} of its drafts is {value!r}")
+            setattr(self, name, value)
 
     def forget(self) -> None:
         """Tokens were taken off the tape: index again."""

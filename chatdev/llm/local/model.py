@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from chatdev.llm.local.tape import Tape
 
 KEPT_PREFIXES = 4
-WORTH_SHARING = 16
-"""Fewer common tokens are sooner run again than copied."""
+CHUNK = 32
+"""Tokens of a head that are run and shared at once. How many rows a multiplication has can change the last bit of its
+result; in whole chunks a shared beginning has the same bits as one that was run alone, whoever spoke first."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,16 @@ class LocalModel:
             if count > common:
                 common, found = count, prefix
         sinks = memory.plan.sinks
-        if found is not None and common >= WORTH_SHARING and (found.can_rewind or common == found.plan.seen):
+        if found is not None and found.can_rewind:
+            common -= common % CHUNK
+        if found is not None and common >= CHUNK and (found.can_rewind or common == found.plan.seen):
             memory = SinkMemory(self.run, found.cache.fork())
             memory.step_back(memory.plan.seen - common)
             memory.cache.pin(sinks)
-        if common < len(head) and len(head) >= WORTH_SHARING:
+        if common < len(head) and len(head) >= CHUNK:
             while memory.plan.seen < len(head):
                 at = memory.plan.seen
-                memory.feed(head[at : min(at + memory.plan.room, len(head))])
+                memory.feed(head[at : min(at + memory.plan.room, at - at % CHUNK + CHUNK, len(head))])
             self._prefixes.insert(0, (head, memory.fork(stream.tape)))
             del self._prefixes[KEPT_PREFIXES:]
         return memory

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chatdev.llm.local.layer import SinkLayer
     from chatdev.llm.local.stream import LocalStream
 
-FORMAT = "1"
+FORMAT = "2"
 _STATE = ("seen", "evicted", "offset", "start", "capacity")
 
 
@@ -49,11 +49,14 @@ def save(stream: LocalStream, path: Path) -> None:
         "state": json.dumps({k: v for k, v in asdict(memory.plan).items() if k in _STATE} if kept else None),
         "tape_start": str(stream.tape.start),
         "last": stream.last,
+        "drafts": json.dumps(stream.lookup.state() if stream.lookup is not None else None),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         save_file(tensors, temporary, metadata=header)
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -125,6 +128,9 @@ def _restore(stream: LocalStream, header: dict[str, str], tensors: dict[str, Ten
     if last not in ("head", "heard", "said"):
         raise ValueError(f"unknown state {last!r}")
     lookup = stream.lookup.copy(tape) if stream.lookup is not None else None
+    drafts = json.loads(header["drafts"])
+    if lookup is not None and drafts is not None:
+        lookup.restore(drafts)
     stream.tape, stream.memory, stream.lookup, stream.last = tape, memory, lookup, last  # type: ignore[assignment]
     stream.forget_reply()
 

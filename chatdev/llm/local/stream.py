@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chatdev.llm.base import Mark, Reply, SayLimits, WindowState
 from chatdev.llm.local.lookup import Lookup
+from chatdev.llm.local.memory import SinkMemory
 from chatdev.llm.local.sampling import Sampler
 from chatdev.llm.local.tape import Tape
 from chatdev.llm.local.turn import Turn
@@ -61,6 +62,11 @@ class LocalStream:
         plan = self.memory.plan
         held = plan.held + self.waiting - (plan.gone(self.tape.total) - plan.evicted)
         return WindowState(held, self.tape.total, self.memory.bytes(), pace, notes)
+
+    @property
+    def savable(self) -> bool:
+        """A snapshot of this stream can be restored (see `snapshot`)."""
+        return isinstance(self.memory, SinkMemory) and self.memory.can_rewind
 
     @property
     def waiting(self) -> int:
