@@ -88,7 +88,7 @@ class Lives:
         def fsync(handle: Any) -> None:
             real(handle)
             number = handle if isinstance(handle, int) else handle.fileno()
-            if os.readlink(f"/proc/self/fd/{number}").endswith("journal.jsonl"):
+            if Path(f"/proc/self/fd/{number}").readlink().name == "journal.jsonl":
                 self.durable[:] = os.fstat(number).st_size.to_bytes(8, "big")
 
         os.fsync = fsync  # type: ignore[assignment]

@@ -18,7 +18,16 @@ CHAT = (
 SPECIAL = ["<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 TALK = ["Here it is. ", "I would do this: ", "Let me write. "]
 OPEN = ['<file path="main.py">\n', '<file path="game.py">\n']
-LINES = ["x = 1\n", "y = 2\n", "z = [1, 2]\n", "name = 'a'\n", "size = 20\n", "speed = 3\n", "done = False\n", "t = ()\n"]
+LINES = [
+    "x = 1\n",
+    "y = 2\n",
+    "z = [1, 2]\n",
+    "name = 'a'\n",
+    "size = 20\n",
+    "speed = 3\n",
+    "done = 0\n",
+    "t = 0\n",
+]
 CLOSE = "</file>\n"
 END = 4
 
