@@ -237,14 +237,17 @@ def main() -> int:
     results = []
     if given.scripted:
         arguments = ["--task", "build a snake game", "--model", "scripted:snake", "--sandbox", "none", "-q"]
-        results.append(measure("scripted", arguments, given.scripted, [], given.seed))
+        results.append(_shown(measure("scripted", arguments, given.scripted, [], given.seed)))
     for name, kills, temperature in (("local, seeded", given.local, 1), ("local, greedy", given.greedy, 0)):
         if kills:
             with tempfile.TemporaryDirectory() as folder:
-                results.append(_local(name, Path(folder), kills, temperature, given.seed))
-    for result in results:
-        print(json.dumps(result))
+                results.append(_shown(_local(name, Path(folder), kills, temperature, given.seed)))
     return 0 if all(result["other"] == 0 for result in results) else 1
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    print(json.dumps(result), flush=True)
+    return result
 
 
 def _local(name: str, folder: Path, kills: int, temperature: int, seed: int) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
 from chatdev.chain.snapshots import Snapshots
+from chatdev.chain.undo import settle
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
 from chatdev.company import CompanyBundle
@@ -39,7 +40,7 @@ from chatdev.run.journal import Event, Journal
 from chatdev.run.ledger import Ledger, RunLimits
 from chatdev.run.lock import ProductLock
 from chatdev.run.product import Product
-from chatdev.run.report import EXIT_BY_VERDICT, make_report
+from chatdev.run.report import EXIT_BY_VERDICT, make_report, models_of
 from chatdev.sandbox import LadderReport, Rung, SandboxConfig, climb, open_engine
 from chatdev.sandbox.bundle import pack
 from chatdev.sandbox.engine import Engine
@@ -158,6 +159,9 @@ class CompanyRun:
         own = WorkspaceLimits(limits.file_bytes, limits.files, limits.project_bytes)
         workspace = Workspace(product.root, replace(own, given_files=given["files"], given_bytes=given["bytes"]))
         progress = Progress()
+        settle(journal, history)
+        if models != models_of(journal):
+            journal.append("models", models=models)
         hands = Hands(journal, history, workspace, progress, born)
         if not hands.pending():
             hands.keep("resume")
@@ -245,10 +249,10 @@ class CompanyRun:
         def begin() -> dict[str, Any]:
             if self.order.source is None:
                 history.init()
-                return {"files": 0, "bytes": 0}
+                return {"files": 0, "bytes": 0, "head": None}
             history.import_from(self.order.source, born)
             sizes = [info.size for info in Workspace(self.product.root).files().values()]
-            return {"files": len(sizes), "bytes": sum(sizes)}
+            return {"files": len(sizes), "bytes": sum(sizes), "head": history.head()}
 
         return journal.once("opened", "opened", begin)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from chatdev.cli.common import echo_json, is_there, json_option, out_option, war
 from chatdev.errors import UserError
 from chatdev.run import product as products
 from chatdev.screen.text import rung_text, safe, seconds_text
+
+if TYPE_CHECKING:
+    from chatdev.run.steps import Step
 
 
 @click.command("list")
@@ -66,7 +69,9 @@ def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -
     """Show a product: verdict, evidence, commits, cost."""
     from chatdev.run.journal import Journal, read_events
     from chatdev.run.ledger import Ledger
+    from chatdev.run.past import counting
     from chatdev.run.report import make_report
+    from chatdev.run.steps import steps_of
 
     found = products.find(warehouse(out), product)
     events, _ = read_events(found.journal)
@@ -80,16 +85,26 @@ def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -
         return 0
     ledger = Ledger()
     ledger.read_all(events, found.journal)
-    report = make_report(found, Journal.reading(found.journal, events), ledger)
+    journal = Journal.reading(found.journal, events)
+    report = make_report(found, journal, ledger)
     if as_json:
         echo_json(report)
         return 0
-    for line in _lines(report):
+    for line in _lines(report, [_step_line(step) for step in steps_of(counting(events))]):
         click.echo(line)
     return 0
 
 
-def _lines(report: dict[str, Any]) -> list[str]:
+def _step_line(step: Step) -> str:
+    parts = [f"{step.path:<28} {step.title}"]
+    if step.replies:
+        parts.append(f"{step.replies} {'reply' if step.replies == 1 else 'replies'}")
+    parts += [f"commit {sha[:8]}" for sha in step.commits]
+    parts += [step.verdict] if step.verdict else []
+    return ", ".join(parts if step.ended else [*parts, "not finished"])
+
+
+def _lines(report: dict[str, Any], steps: list[str]) -> list[str]:
     money = "price unknown" if report["money"] is None else f"${report['money']:.4f}"
     models = sorted(set(report["models"].values()))
     lines = [
@@ -102,6 +117,11 @@ def _lines(report: dict[str, Any]) -> list[str]:
         "  checks",
     ]
     lines += [f"    {rung_text(rung)}" for rung in report["ladder"]["rungs"]]
+    if report["parent"]:
+        parent = report["parent"]
+        lines.insert(1, f"  forked   from {safe(parent['parent'])} before {safe(parent['title'])} [{parent['step']}]")
+    lines.append("  steps")
+    lines += [f"    {safe(line)}" for line in steps]
     lines.append("  commits")
     lines += [f"    {one['sha'][:8]}  {one['by']:<11}  {safe(one['message'])}" for one in report["commits"]]
     lines.append("  by phase")

@@ -15,6 +15,9 @@ from pathlib import Path
 from chatdev.errors import LimitReached, UserError
 from chatdev.run.journal import Event
 
+NO_WORK = frozenset(("undone", "redone", "moved", "forked"))
+"""Kinds written by commands that look after a run, long after it ended."""
+
 
 @dataclass
 class Account:
@@ -84,7 +87,12 @@ class Ledger:
             if self._born is not None:
                 self.worked += max(0.0, self._seen - self._born)
             self._born = event.at
-        self._seen = event.at
+        if event.kind not in NO_WORK:
+            self._seen = event.at
+        if event.kind == "forked":  # what the parent spent is not spent again
+            self.total, self.worked, self._born = Account(), 0.0, None
+            self.by_role.clear()
+            self.by_phase.clear()
         if event.kind == "answered":
             self.worked -= event.get("waited", 0.0)
         if event.kind in ("said", "spent"):

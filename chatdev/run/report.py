@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatdev.run.journal import Journal
+from chatdev.run.journal import Event, Journal
 from chatdev.run.ledger import Ledger
+from chatdev.run.past import gone_back
 from chatdev.run.product import Product
 
 VERSION = 1
 EXIT_BY_VERDICT = {"verified": 0, "failed": 3, "unverified": 3}
+UNFINISHED = 130
 
 
 def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str, Any]:
     """Fold a journal into the report that `show`, `--json` and people read."""
     started = next(journal.of_kind("run_started"), None)
     checks = list(journal.of_kind("checked"))
-    # An end counts only until somebody went on: a life that was killed has none.
-    last = list(journal.of_kind("run_ended", "stopped", "life"))[-1:]
-    end = last[0] if last and last[0].kind != "life" else None
+    end = _end(journal)
     judged = journal.recorded(end["check"]) if end is not None and end.kind == "run_ended" else None
     check = judged or (checks[-1] if checks else None)
     ladder = check["report"] if check else {"verdict": "unverified", "reason": "never checked", "rungs": []}
-    stopped = end is not None and end.kind == "stopped"
+    stopped = end is not None and end.kind in ("stopped", "undone")
     finished = end is not None and end.kind == "run_ended"
     return {
         "report": VERSION,
@@ -34,13 +34,14 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "folder": str(product.root),
         "task": started["task"] if started else "",
         "company": started["company"] if started else "",
-        "models": started["models"] if started else {},
+        "models": models_of(journal),
         "seed": started["seed"] if started else 0,
         "verdict": ladder["verdict"] if finished else "unverified",
-        "reason": ladder["reason"] if finished else (end["reason"] if stopped and end else "not finished"),
+        "reason": ladder["reason"] if finished else (_why(end) if end else "not finished"),
         "state": "finished" if finished else "stopped" if stopped else "interrupted",
-        "exit_code": end["exit_code"] if end else 130,
+        "exit_code": end.get("exit_code", UNFINISHED) if end else UNFINISHED,
         "ladder": ladder,
+        "parent": _parent(journal),
         "files": _files(journal),
         "commits": [
             {"sha": c["sha"], "by": c["author"], "message": c["message"]}
@@ -52,6 +53,34 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "by_role": {name: account.to_json() for name, account in ledger.by_role.items()},
         "by_phase": {name: account.to_json() for name, account in ledger.by_phase.items()},
     }
+
+
+def _end(journal: Journal) -> Event | None:
+    """What ended the run, or went back in it; None when that counts no more, because somebody went on."""
+    ends = [*journal.of_kind("run_ended", "stopped", "life"), *_gone_back(journal)]
+    last = max(ends, key=lambda event: event.id, default=None)
+    return last if last is not None and last.kind != "life" else None
+
+
+def _gone_back(journal: Journal) -> list[Event]:
+    now = gone_back(journal.events)
+    return [event for event in journal.of_kind("undone") if event.id in now]
+
+
+def _why(end: Event) -> str:
+    return str(end["reason"]) if end.kind == "stopped" else f'went back to before "{end["title"]}" [{end["step"]}]'
+
+
+def _parent(journal: Journal) -> dict[str, Any] | None:
+    """What this product was forked from, None for one that began by itself."""
+    forked = list(journal.of_kind("forked"))[-1:]
+    return {name: forked[0][name] for name in ("parent", "folder", "step", "title")} if forked else None
+
+
+def models_of(journal: Journal) -> dict[str, str]:
+    """Which model stands behind each role: as the run began, or as it was changed since."""
+    known = list(journal.of_kind("run_started", "models"))[-1:]
+    return dict(known[0]["models"]) if known else {}
 
 
 def _files(journal: Journal) -> list[str]:

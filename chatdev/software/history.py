@@ -235,7 +235,7 @@ class History:
         Returns:
             The commit id that was restored.
         """
-        sha = self.resolve(revision)
+        sha = revision if revision == _EMPTY_TREE else self.resolve(revision)
         self._stage()
         head = self.head()
         tree = self.git.text("write-tree").strip()
@@ -253,6 +253,35 @@ class History:
             self.git.run("update-ref", f"refs/taken-back/{kept[:12]}", kept)
         self.git.run("read-tree", "--reset", "-u", sha)
         return sha
+
+    def go_to(self, commit: str | None, keep: str) -> None:
+        """Move the branch and the working tree to another commit; may be repeated after a crash.
+
+        Args:
+            commit: where to go; None is before the first commit.
+            keep: a branch that from now on holds where we are, unless it exists; none when empty. What was not
+                committed is kept as by `restore`.
+        """
+        head = self.head()
+        if keep and head is not None and head != commit:
+            self.git.run("update-ref", f"refs/heads/{keep}", head, "", ok=(0, 128))
+        self.restore(commit or _EMPTY_TREE)
+        if commit is None:
+            self.git.run("update-ref", "-d", "refs/heads/main")
+        else:
+            self.git.run("update-ref", "refs/heads/main", commit)
+
+    def move_tags(self, tags: Mapping[str, str]) -> None:
+        """Make tags be exactly there; an empty commit id removes one."""
+        lines = "".join(
+            f"update refs/tags/{name} {sha}\n" if sha else f"delete refs/tags/{name}\n" for name, sha in tags.items()
+        )
+        if lines:
+            self.git.run("update-ref", "--stdin", stdin=lines)
+
+    def reaches(self, commit: str | None) -> set[str]:
+        """All commits from this one back to the first."""
+        return set(self.git.text("rev-list", commit, "--").split()) if commit else set()
 
     def stale_lock(self, patience: float = 5.0) -> list[str]:
         """Remove the locks of a git that was killed; see `SafeGit.clear_stale_locks`."""

@@ -57,7 +57,7 @@ def write_model(folder) -> str:
     for at, start in enumerate(lines):
         # No line follows itself, or the likeliest text would be one line for ever.
         follows[start, [lines[(at + step) % len(lines)] for step in (1, 2, 3, 5)]] = 0.0
-        follows[start, phrases[CLOSE]] = 0.3
+        follows[start, phrases[CLOSE]] = 1.5
     follows[phrases[CLOSE], END] = 0.0
     normed = embedding / embedding.pow(2).mean(-1, keepdim=True).sqrt()
     network.lm_head.weight.data.copy_((torch.linalg.pinv(normed) @ follows).T)
