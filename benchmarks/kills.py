@@ -35,7 +35,7 @@ extends: solo
 gui: false
 stream: {window: 2048, scope: run}
 sampling: {temperature: %s}
-limits: {reply_tokens: 60}
+limits: {reply_tokens: 90}
 chain: [solo, solo, solo, solo, solo, solo, verify]
 """
 
@@ -258,7 +258,7 @@ def _local(name: str, folder: Path, kills: int, temperature: int, seed: int) -> 
     assert done.returncode == 0
     (folder / "company").mkdir()
     (folder / "company" / "company.yaml").write_text(COMPANY % temperature)
-    arguments = ["--task", "write", "--company", str(folder / "company"), "--model", f"hf:{folder / 'model'}"]
+    arguments = ["--task", "tic tac toe", "--company", str(folder / "company"), "--model", f"hf:{folder / 'model'}"]
     arguments += ["--precision", "fp32", "--sandbox", "none", "--seed", "7", "-q"]
     return measure(name, arguments, kills, LOCAL, seed)
 
