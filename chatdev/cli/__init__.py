@@ -28,6 +28,7 @@ COMMANDS = {
     "test": "chatdev.cli.proof",
     "start": "chatdev.cli.proof",
     "sandbox": "chatdev.cli.proof",
+    "studio": "chatdev.cli.studio",
     "doctor": "chatdev.cli.doctor",
     "bench": "chatdev.cli.bench",
 }
