@@ -30,7 +30,7 @@ def post(ours: Path, letter: dict[str, Any]) -> str:
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:
     """An answer to what a person was asked, from a request's body."""
-    letter = {"kind": "answer", "question": _text(body, "question"), "answer": _text(body, "answer")}
+    letter: dict[str, Any] = {"kind": "answer", "question": _text(body, "question"), "answer": _text(body, "answer")}
     if body.get("text"):
         letter["text"] = _text(body, "text")
     files = body.get("files")

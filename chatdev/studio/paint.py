@@ -55,7 +55,7 @@ class _Hunk:
 
 
 def read_patch(text: str) -> list[dict[str, Any]]:
-    """A git patch as files with hunks: `{path, status, binary, cut, hunks: [{note, lines: [{sign, old, new, pieces}]}]}`."""
+    """A git patch as files `{path, status, binary, cut, hunks}`; a hunk has a note and lines with sign and numbers."""
     return [_file(part) for part in re.split(r"^(?=diff --git )", text, flags=re.MULTILINE) if part.startswith("diff ")]
 
 
@@ -100,7 +100,8 @@ def _painted(path: str, hunk: _Hunk, room: int) -> dict[str, Any]:
     sides = {
         drop: iter(paint(path, "\n".join(text for sign, text in lines if sign not in (drop, "\\")))) for drop in "+-"
     }
-    old, new, shown = hunk.old, hunk.new, []
+    old, new = hunk.old, hunk.new
+    shown: list[dict[str, Any]] = []
     for sign, text in lines:
         if sign == "\\":
             shown.append({"sign": "\\", "old": None, "new": None, "pieces": [["", text.strip()]]})
