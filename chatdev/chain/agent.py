@@ -31,10 +31,19 @@ class Spoken:
 class Agent:
     """One role at work on one stream."""
 
-    def __init__(self, name: str, model: str, stream: Stream, journal: Journal, before: Callable[[], None]) -> None:
-        """`before` is called before every reply that will be paid for; it raises when a limit is reached."""
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        stream: Stream,
+        journal: Journal,
+        before: Callable[[], None],
+        messages: Callable[[str, str, str], str] = lambda role, key, phase: "",
+    ) -> None:
+        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `messages`
+        gives what people said to this role meanwhile (role, key, phase), empty for nothing."""
         self.name, self.model = name, model
-        self._stream, self._journal, self._before = stream, journal, before
+        self._stream, self._journal, self._before, self._messages = stream, journal, before, messages
         self._known: dict[str, tuple[str, Mark]] = {}
 
     def knows(self, item: Item) -> bool:
@@ -51,6 +60,7 @@ class Agent:
 
         def compose() -> dict[str, object]:
             text, shown = make()
+            text += self._messages(self.name, key, phase)
             return {
                 "agent": self.name,
                 "by": by,

@@ -7,6 +7,7 @@
             journal.jsonl                  the record everything else is read from
             report.json                    verdict, evidence, tokens, money, seconds
             evidence/  run.log  lock
+            inbox/                         letters to the living run, see `run.inbox`
 
 Names come from strangers (tasks, `--name`), so a slug is made of letters, digits and hyphens only.
 """
@@ -68,6 +69,10 @@ class Product:
     @property
     def evidence(self) -> Path:
         return self.ours / "evidence"
+
+    @property
+    def inbox(self) -> Path:
+        return self.ours / "inbox"
 
     @property
     def log(self) -> Path:
