@@ -33,11 +33,18 @@ class Agent:
     """One role at work on one stream."""
 
     def __init__(
-        self, name: str, model: str, memory: Recollection, journal: Journal, before: Callable[[], None]
+        self,
+        name: str,
+        model: str,
+        memory: Recollection,
+        journal: Journal,
+        before: Callable[[], None],
+        messages: Callable[[str, str, str], str] = lambda role, key, phase: "",
     ) -> None:
-        """`before` is called before every reply that will be paid for; it raises when a limit is reached."""
+        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `messages`
+        gives what people said to this role meanwhile (role, key, phase), empty for nothing."""
         self.name, self.model = name, model
-        self._memory, self._journal, self._before = memory, journal, before
+        self._memory, self._journal, self._before, self._messages = memory, journal, before, messages
         self._known: dict[str, tuple[str, Mark]] = {}
 
     def knows(self, item: Item) -> bool:
@@ -58,6 +65,7 @@ class Agent:
         else:
             self._memory.wake()
             text, items = make()
+            text += self._messages(self.name, key, phase)
             mark = self._memory.stream.hear(text)
             shows = {item.name: item.version for item in items}
             where = {"agent": self.name, "by": by, "phase": phase}

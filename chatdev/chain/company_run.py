@@ -28,6 +28,7 @@ from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
 from chatdev.chain.snapshots import Snapshots
+from chatdev.chain.table import StopWatch, Table
 from chatdev.chain.undo import settle
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
@@ -87,6 +88,7 @@ class CompanyRun:
             titles = {name: role.title for name, role in self.bundle.roles.items()}
             for reader in self.screens(ledger, titles):
                 journal.subscribe(reader)
+            stack.enter_context(StopWatch(self.product.inbox))
             journal.append("life", pid=os.getpid(), version=chatdev.__version__, resumed=bool(journal.events))
             try:
                 self._work(journal, ledger, stack)
@@ -101,6 +103,7 @@ class CompanyRun:
         try:
             ctx = self._prepare(journal, ledger, stack)
             verdict = walk(ctx)
+            ctx.table.leave()
             # Not simply the newest check: files can be again what an earlier one judged.
             journal.append("run_ended", verdict=verdict, check=ctx.progress.check, exit_code=EXIT_BY_VERDICT[verdict])
         except Stop as stop:
@@ -130,6 +133,12 @@ class CompanyRun:
         company, product = self.bundle.company, self.product
         limits = company.limits
         bounds = RunLimits(limits.tokens, limits.money, limits.minutes, limits.turns)
+        words = Words.load(product.company / "words.yaml")
+        table = Table(journal, product.inbox, self.person, self.bundle.used_roles())
+
+        def messages(role: str, key: str, phase: str) -> str:
+            return "".join("\n" + words.say("message", text=text) for text in table.messages(role, key, phase))
+
         told: set[str] = set()
 
         def notice(text: str) -> None:
@@ -144,6 +153,7 @@ class CompanyRun:
             journal,
             lambda name: self._model(name, journal),
             lambda: bounds.check(ledger),
+            messages,
             Snapshots(product.streams, notice),
             notice,
         )
@@ -165,7 +175,6 @@ class CompanyRun:
         hands = Hands(journal, history, workspace, progress, born)
         if not hands.pending():
             hands.keep("resume")
-        words = Words.load(product.company / "words.yaml")
         brief = Brief(journal, self._given(words))
         return Context(
             product=product,
@@ -178,7 +187,7 @@ class CompanyRun:
             words=words,
             composer=Composer(brief, words, workspace.texts),
             crew=crew,
-            person=self.person,
+            table=table,
             engine=engine,
             climb=lambda step: self._climb(engine, step, journal),
             fingerprint=lambda: pack(product.root).fingerprint,

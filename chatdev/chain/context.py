@@ -20,7 +20,7 @@ from chatdev.run.product import Product
 
 if TYPE_CHECKING:
     from chatdev.chain.crew import Crew
-    from chatdev.chain.people import Person
+    from chatdev.chain.table import Table
     from chatdev.company import CompanyBundle
     from chatdev.sandbox import LadderReport
     from chatdev.sandbox.engine import Engine
@@ -48,6 +48,15 @@ class Progress:
     """What was unfinished when a loop last asked."""
     changes: int = 0
     """Commits so far, for `unchanged` rounds."""
+    empty: bool = True
+    """Nothing was written yet, or all of it was taken back."""
+    settled: set[str] = field(default_factory=set)
+    """Phases about which the person does not want to be asked again; `*` for all."""
+
+    def committed(self) -> None:
+        """A commit was made."""
+        self.changes += 1
+        self.checked, self.verdict, self.empty = False, "unverified", False
 
 
 @dataclass
@@ -64,7 +73,7 @@ class Context:
     words: Words
     composer: Composer
     crew: Crew
-    person: Person
+    table: Table
     engine: Engine | None
     """The sandbox; None when there is none."""
     climb: Callable[[str], LadderReport]

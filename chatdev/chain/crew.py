@@ -36,13 +36,15 @@ class Crew:
         journal: Journal,
         open_model: Callable[[str], Model],
         before: Callable[[], None],
+        messages: Callable[[str, str, str], str],
         snapshots: Snapshots,
         notice: Callable[[str], None],
     ) -> None:
-        """`open_model` opens a model by its full name; the same name gives the same model."""
+        """`open_model` opens a model by its full name; the same name gives the same model. `before` and `messages`
+        are the agents'."""
         self._snapshots, self._notice = snapshots, notice
         self._bundle, self._task, self._seed = bundle, task, seed
-        self._journal, self._open_model, self._before = journal, open_model, before
+        self._journal, self._open_model, self._before, self._messages = journal, open_model, before, messages
         self._models: dict[str, Model] = {}
         self._staying: dict[str, Agent] = {}
 
@@ -90,7 +92,7 @@ class Crew:
             self._snapshots,
             self._notice,
         )
-        return Agent(role, model.name, memory, self._journal, self._before)
+        return Agent(role, model.name, memory, self._journal, self._before, self._messages)
 
     def close(self) -> None:
         for model in self._models.values():

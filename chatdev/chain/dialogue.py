@@ -40,15 +40,16 @@ class Talk:
 class Dialogue:
     """One phase's conversation at one step of the chain."""
 
-    def __init__(self, ctx: Context, phase: Phase, step: str, names: dict[str, Any]) -> None:
-        """`names` are the values of this phase besides what it reads: comment, question, dialogue."""
-        self.ctx, self.phase, self.step, self.names = ctx, phase, step, names
+    def __init__(self, ctx: Context, phase: Phase, step: str, names: dict[str, Any], more: str = "") -> None:
+        """`names` are the values of this phase besides what it reads: comment, question, dialogue. `more` is said to
+        the assistant behind the phase's own prompt."""
+        self.ctx, self.phase, self.step, self.names, self._more = ctx, phase, step, names, more
         self.limits = SayLimits(tokens=phase.reply_tokens or ctx.bundle.company.limits.reply_tokens)
         self.assistant = ctx.crew.agent(phase.assistant, step)
 
     def hold(self) -> Talk:
         """Let them talk; returns when somebody concluded or the turns are used up."""
-        prompt = self.put(self.assistant, self.phase.prompt, self.phase.instructor)
+        prompt = self.put(self.assistant, self.phase.prompt, self.phase.instructor, self._more)
         transcript: list[tuple[str, str]] = []
         spoken = self._reply(self.assistant, transcript)
         leader = None
@@ -73,16 +74,17 @@ class Dialogue:
         key = self.ctx.key(f"{self.step}/{agent.name}/told")
         agent.hear(key, self.phase.name, by, lambda: (text, []))
 
-    def put(self, agent: Agent, template: str, by: str) -> str:
-        """Render a template of the phase for an agent and let it hear the result."""
+    def put(self, agent: Agent, template: str, by: str, more: str = "") -> str:
+        """Render a template of the phase for an agent and let it hear the result, and `more` behind it."""
 
         def make() -> tuple[str, list[Item]]:
             source = self.ctx.bundle.sources.get(f"phase:{self.phase.name}", self.phase.name)
             window = self.ctx.bundle.company.stream.window or DEFAULT_WINDOW
             room = window * CHARS_PER_TOKEN if self.ctx.crew.keeps(agent.name) else ENDPOINT_ROOM
-            return self.ctx.composer.compose(
+            text, shown = self.ctx.composer.compose(
                 template, str(source), agent, self.phase.reads, room, **self._roles(agent), **self.names
             )
+            return (f"{text}\n{more.strip()}\n" if more else text), shown
 
         key = self.ctx.key(f"{self.step}/{agent.name}/told")
         return agent.hear(key, self.phase.name, by, make)

@@ -130,6 +130,7 @@ def _steps(
 def _sizes(bundle: CompanyBundle, phase: Phase, task: str) -> tuple[int, int]:
     head = Crew.head_of(bundle, phase.assistant, task)
     text = len(head) + len(phase.prompt)
-    files = TYPICAL_FILES if "files" in phase.reads else 0
+    whole = {"files", "sources", "suspects", "reviewed"} & set(phase.reads)
+    files = TYPICAL_FILES if whole else TYPICAL_FILES // 5 if "interfaces" in phase.reads else 0
     limit = phase.reply_tokens or bundle.company.limits.reply_tokens
     return text // CHARS_PER_TOKEN + files, min(limit, TYPICAL_REPLY[phase.conclusion])

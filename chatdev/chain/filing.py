@@ -129,9 +129,7 @@ class Filing:
 
         event = ctx.journal.once("committed", key, write)
         if event["sha"]:
-            ctx.progress.changes += 1
-            ctx.progress.checked = False
-            ctx.progress.verdict = "unverified"
+            ctx.progress.committed()
 
     def _commit(self, key: str) -> Commit | None:
         ctx, role = self.ctx, self.ctx.bundle.roles[self.phase.assistant]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from chatdev.company import CompanyBundle, load_company
 from chatdev.errors import UserError
 from chatdev.run import product as products
 from chatdev.run.files import write_atomic, write_json
+from chatdev.run.inbox import Inbox
 from chatdev.run.journal import Event, Journal, read_events
 from chatdev.run.ledger import Ledger
 from chatdev.run.past import counting
@@ -69,8 +68,7 @@ def fork(parent: Product, warehouse: Path, at: str, name: str, change: Change) -
         write_atomic(made.journal, lines)
         if change.comment:
             assistant = bundle.phases[step.phase].assistant if step.phase in bundle.phases else ""
-            letter = {"kind": "message", "to": assistant, "text": change.comment}
-            write_json(made.ours / "inbox" / f"{time.time_ns()}-{secrets.token_hex(4)}.json", letter)
+            Inbox(made.inbox).put({"kind": "message", "to": assistant, "text": change.comment})
         _record(parent, made, step, commit, change)
     except BaseException:
         products.discard(made)

@@ -2,15 +2,16 @@
 
 What a person changed is theirs: it becomes a commit of `Human` before the company goes on, so it is never lost and the
 agents are shown it. After a crash in the middle of writing, the files that stand exactly as they were to be written are
-the company's own; anything else that differs is put aside, and laid back on top as the person's commit.
+the company's own; anything else that differs is put aside, and laid back on top as the person's commit. What a person
+decides at a review (an edit, or to take a phase's work back) is written under a key, as the company's own work is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chatdev.chain.brief import version_of_bytes
 
@@ -45,6 +46,40 @@ class Hands:
             self._progress.checked = False
             text = f"kept what was edited by hand: {', '.join(edited)}"
             self._journal.append("notice", text=text, step=step, sha=made.sha)
+
+    def decided(
+        self, key: str, step: str, phase: str, message: str, change: Callable[[], None], contents: Mapping[str, str]
+    ) -> str | None:
+        """Make a change that a person decided on one commit of theirs; returns its id, None when nothing changed.
+
+        Args:
+            key: of the event `committed`; what has it already is not done again.
+            change: writes the files; doing so twice is the same as once.
+            contents: what will be written, as in `aside`.
+        """
+
+        def write() -> dict[str, Any]:
+            intent = self._journal.recorded(f"{key}/intent")
+            commit = self._history.find("Journal", key, since=intent["head"]) if intent is not None else None
+            if intent is None:
+                self._journal.append("writing", f"{key}/intent", head=self._history.head(), contents=dict(contents))
+            if commit is None:
+                with self.aside(contents if intent is not None else {}, step):
+                    change()
+                    trailers = {"Phase": phase, "Turn": step, "Journal": key}
+                    commit = self._history.commit(message, "Human", "human@chatdev.invalid", trailers, self.date())
+            return {
+                "sha": commit.sha if commit else None,
+                "author": "human",
+                "phase": phase,
+                "message": commit.message if commit else "",
+                "files": [vars(change) for change in commit.files] if commit else [],
+            }
+
+        event = self._journal.once("committed", key, write)
+        if event["sha"]:
+            self._progress.committed()
+        return str(event["sha"]) if event["sha"] else None
 
     @contextmanager
     def aside(self, contents: Mapping[str, str], step: str) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """A phase: a dialogue, and what becomes of its conclusion.
 
-    ask a person (instructor: human) → dialogue → conclusion by kind → artifact or files → sign-off
+    ask a person (instructor: human) → dialogue → conclusion by kind → artifact or files → sign-off (see `review`)
 
 A conclusion of kind text, line or yaml becomes an artifact; files and pictures become a commit. A reply that cannot
 be used goes back with the exact reason, `reask` times; then whatever was right in it is taken and the rest is said.
@@ -8,7 +8,6 @@ be used goes back with the exact reason, `reask` times; then whatever was right 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +17,11 @@ from chatdev.chain import conclusion as concluding
 from chatdev.chain.context import Context
 from chatdev.chain.dialogue import Dialogue, Talk
 from chatdev.chain.filing import Filing
-from chatdev.chain.people import Answer, Question
 from chatdev.chain.pictures import draw
+from chatdev.chain.review import Review
 from chatdev.company import Phase
-from chatdev.errors import StoppedByPerson
+from chatdev.company.artifacts import HUMAN
 from chatdev.run.journal import Event
-
-COMMENTS = 20
-"""Most rounds of comments a person can give to one phase before it counts as approved."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +32,16 @@ class Outcome:
     """The phase's `done_when` was said, or the person had nothing to say."""
     changed: bool
     """It changed files."""
+    rejected: str | None = None
+    """Why a person wants it done again, empty without a reason; None when nobody does."""
 
 
 class PhaseRun:
     """One phase at one step of the chain."""
 
-    def __init__(self, ctx: Context, phase: Phase, step: str) -> None:
-        self.ctx, self.phase, self.step = ctx, phase, step
-        self.head: str | None = None
-        """The newest commit before the phase, for showing what it changed."""
+    def __init__(self, ctx: Context, phase: Phase, step: str, rejected: str | None = None) -> None:
+        """`rejected` is why a person wants what was done before done again."""
+        self.ctx, self.phase, self.step, self.rejected = ctx, phase, step, rejected
 
     def run(self, **names: Any) -> Outcome:
         """Go through the phase. `names` are further values for its prompt (question, dialogue)."""
@@ -56,15 +53,29 @@ class PhaseRun:
             assistant=self.phase.assistant,
             head=self.ctx.history.head(),
         )
-        self.head = started["head"]
-        if self.phase.instructor == "human":
-            answer = self._ask(self.ctx.history.last_diff())
-            if answer.kind == "approve":
-                return self._end(Outcome(done=True, changed=False))
-            names["comment"] = answer.text
-        dialogue = Dialogue(self.ctx, self.phase, self.step, names)
+        review = Review(self.ctx, self.phase, self.step, started["head"])
+        if self.phase.instructor == HUMAN:
+            wish = review.wish()
+            if wish is None:
+                return self._end(Outcome(done=True, changed=self.ctx.progress.changes > before))
+            names["comment"] = wish
+        more = self.ctx.words.say("rejected", reason=self.rejected) if self.rejected is not None else ""
+        dialogue = Dialogue(self.ctx, self.phase, self.step, names, more)
         done = self._take(dialogue, dialogue.hold(), names)
-        done = self._sign_off(dialogue, names, done)
+
+        def revise(comment: str) -> None:
+            nonlocal done
+            spoken = dialogue.again(self.ctx.words.say("person", comment=comment))
+            said = concluding.control_line(spoken.text)
+            talk = Talk(dialogue.assistant, spoken, said, [(self.phase.assistant, spoken.text)])
+            done = self._take(dialogue, talk, names)
+
+        decision = review.sign_off(dialogue, revise)
+        if decision.kind == "reject":
+            return self._end(Outcome(done=False, changed=False, rejected=decision.text))
+        if decision.kind == "skip":
+            # Whoever skips a review wants the loop that waits for its word to go on.
+            return self._end(Outcome(done=self.phase.done_when is not None, changed=False))
         return self._end(Outcome(done, self.ctx.progress.changes > before))
 
     def _take(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> bool:
@@ -141,45 +152,6 @@ class PhaseRun:
                 values = {name: _plain(found.get(name, "")) for name in self.phase.writes}
         for name, value in values.items():
             self.ctx.brief.write(self.ctx.key(f"{self.step}/artifact:{name}"), name, value, self.phase.assistant)
-
-    def _sign_off(self, dialogue: Dialogue, names: dict[str, Any], done: bool) -> bool:
-        """Ask the person, where the company wants it, and let the agents revise until it is approved."""
-        review = self.ctx.bundle.company.review
-        if review == "none" or (review != "all" and self.phase.name not in review):
-            return done
-        for _ in range(COMMENTS):
-            answer = self._ask(self._subject())
-            if answer.kind == "approve":
-                return done
-            spoken = dialogue.again(self.ctx.words.say("person", comment=answer.text))
-            said = concluding.control_line(spoken.text)
-            talk = Talk(dialogue.assistant, spoken, said, [(self.phase.assistant, spoken.text)])
-            done = self._take(dialogue, talk, names)
-        self._notice(f'"{self.phase.title}" was commented on {COMMENTS} times; going on with it as it is')
-        return done
-
-    def _subject(self) -> str:
-        """What a person is shown: the artifact, or what the phase changed."""
-        if self.phase.conclusion in ("files", "pictures"):
-            if self.ctx.history.head() == self.head:
-                return "(no file was changed)"
-            return self.ctx.history.diff(self.head) if self.head else self.ctx.history.last_diff()
-        return "\n".join(self.ctx.brief.text(name) for name in self.phase.writes)
-
-    def _ask(self, subject: str) -> Answer:
-        question = Question(self.step, self.phase.title, subject)
-
-        def ask() -> dict[str, Any]:
-            begun = time.monotonic()
-            answer = self.ctx.person.ask(question)
-            if answer.kind == "stop":
-                # Not recorded: whoever resumes is asked again.
-                raise StoppedByPerson(f'stopped at "{self.phase.title}"')
-            waited = round(time.monotonic() - begun, 3)
-            return {"answer": answer.kind, "text": answer.text, "phase": self.phase.name, "waited": waited}
-
-        event = self.ctx.journal.once("answered", self.ctx.key(f"{self.step}/answered"), ask)
-        return Answer(event["answer"], event["text"])
 
     def _end(self, outcome: Outcome) -> Outcome:
         self._event("step_ended", done=outcome.done, changed=outcome.changed)

@@ -15,7 +15,8 @@ from typing import Any
 
 from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief, Item
-from chatdev.chain.views import imports, sources, suspects
+from chatdev.chain.interfaces import interfaces
+from chatdev.chain.views import imports, only_tests, sources, suspects
 from chatdev.chain.words import Words
 from chatdev.company.templates import rendered
 
@@ -69,11 +70,17 @@ class Composer:
         views: dict[str, Callable[[], dict[str, str]]] = {
             "files": self._files,
             "sources": lambda: sources(self._files()),
+            "tests": lambda: only_tests(self._files()),
             "suspects": lambda: suspects(self._files(), self._brief.text("test_report")),
             "reviewed": lambda: suspects(self._files(), self._brief.text("review")),
         }
         if name in views:
-            return Printed(lambda: self._show_files(views[name](), agent, shown, room), lambda: bool(self._files()))
+            return Printed(lambda: self._show_files(views[name](), agent, shown, room), lambda: bool(views[name]()))
+        if name == "interfaces":
+            return Printed(
+                lambda: self._once("interfaces", interfaces(self._files(), room), agent, shown),
+                lambda: bool(self._files()),
+            )
         if name == "imports":
             return Printed(lambda: imports(self._files()), lambda: bool(imports(self._files())))
         if name == "changes":
@@ -81,7 +88,11 @@ class Composer:
         return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
 
     def _show(self, name: str, agent: Agent, shown: list[Item]) -> str:
-        item = Item(name, self._brief.text(name))
+        return self._once(name, self._brief.text(name), agent, shown)
+
+    def _once(self, name: str, text: str, agent: Agent, shown: list[Item]) -> str:
+        """The text, or a reference to it when the agent still holds exactly this version."""
+        item = Item(name, text)
         if len(item.text) > SHORT and agent.knows(item):
             return self._words.say("held", name=name)
         shown.append(item)

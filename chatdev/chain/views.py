@@ -1,6 +1,7 @@
 """Parts of the product's files, for phases that do not need all of them: what a prompt leaves out is not paid for.
 
 sources    the files without the tests
+tests      the tests
 suspects   the files that the last test report speaks of; all when it speaks of none
 reviewed   the same for the last review
 imports    the packages a Python product uses that come neither with Python nor with the product
@@ -26,6 +27,11 @@ def is_test(path: str) -> bool:
 def sources(files: Mapping[str, str]) -> dict[str, str]:
     """The files without the tests; all when there are only tests."""
     return {path: text for path, text in files.items() if not is_test(path)} or dict(files)
+
+
+def only_tests(files: Mapping[str, str]) -> dict[str, str]:
+    """The tests alone, whole."""
+    return {path: text for path, text in files.items() if is_test(path)}
 
 
 def suspects(files: Mapping[str, str], report: str) -> dict[str, str]:

@@ -50,15 +50,20 @@ def _step(ctx: Context, step: AnyStep, path: str) -> None:
 
 
 def _phase(ctx: Context, phase: Phase, path: str) -> None:
-    """Run a phase; one that leaves the product without any file is an end, and a resumed run asks anew."""
+    """Run a phase; again when a person rejects it. One that leaves the product without any file is an end, and a
+    resumed run asks anew."""
+    reason = None
     for attempt in itertools.count(1):
         here = path if attempt == 1 else f"{path}~{attempt}"
         if "placeholders" in phase.reads:
             checks.placeholders(ctx, here)
-        outcome = PhaseRun(ctx, phase, here).run()
+        outcome = PhaseRun(ctx, phase, here, reason).run()
         if outcome.changed:
             ctx.history.tag(here)
-        if phase.conclusion != "files" or ctx.progress.changes or ctx.brief.has("existing"):
+        reason = outcome.rejected
+        if reason is not None:
+            continue
+        if phase.conclusion != "files" or not ctx.progress.empty or ctx.brief.has("existing"):
             return
         if ctx.journal.recorded(f"{here}/empty") is None:
             ctx.journal.append("empty", f"{here}/empty", step=here)

@@ -42,6 +42,11 @@ def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return json_option(function)
 
 
+answers_option = click.option(
+    "--answers", metavar="FILE|inbox", help="Answer for the person: from a YAML file, or by letter (the studio)."
+)
+
+
 @click.command("run")
 @click.argument("stdin", required=False, type=click.Choice(["-"]), metavar="[-]")
 @click.option("--task", metavar="TEXT", help="What to build.")
@@ -51,6 +56,7 @@ def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID or scripted:NAME-OR-FILE.")
 @click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
 @click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
+@answers_option
 @click.option("--accept", metavar="PATH", help="Your own pytest tests; they must pass, and no agent sees their code.")
 @click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
 @click.option("--precision", metavar="KIND", help="Weights of a local model: auto, fp32, bf16, fp16, int8 or int4.")
@@ -68,6 +74,7 @@ def run_command(
     model: str | None,
     source: str | None,
     review: str | None,
+    answers: str | None,
     accept: str | None,
     sandbox: str | None,
     precision: str | None,
@@ -104,7 +111,7 @@ def run_command(
         resolve(model_name(bundle, role))
     bundle.make_models(absolute)
     begin = _source(source, out)
-    person = _person(bundle)
+    person = _person(bundle, answers)
     product = products.create(warehouse(out), name or wanted)
     bundle.write(product.company)
     life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
@@ -118,6 +125,8 @@ def run_command(
 @click.command("resume")
 @click.argument("product")
 @click.option("--model", metavar="MODEL", help="Go on with another model.")
+@click.option("--review", metavar="PHASES", help="Phases a person signs off from now on: all, none or a,b,c.")
+@answers_option
 @click.option("--sandbox", metavar="ENGINE", help="auto, docker, bubblewrap, host or none.")
 @out_option
 @set_option
@@ -125,6 +134,8 @@ def run_command(
 def resume_command(
     product: str,
     model: str | None,
+    review: str | None,
+    answers: str | None,
     sandbox: str | None,
     out: str | None,
     sets: tuple[str, ...],
@@ -138,7 +149,7 @@ def resume_command(
     from chatdev.run.journal import read_events
 
     found = products.find(warehouse(out), product)
-    given = overrides(sets, model=model, sandbox__engine=sandbox)
+    given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review))
     bundle = load_company(str(found.company), overrides=given)
     events, _ = read_events(found.journal)
     started = next((event for event in events if event.kind == "run_started"), None)
@@ -151,7 +162,7 @@ def resume_command(
     begin = Path(started["source"]) if started["source"] else None
     if given:
         bundle.write(found.company)
-    person = _person(bundle)
+    person = _person(bundle, answers)
     life = CompanyRun(found, bundle, Order(started["task"], started["seed"], begin), person)
     return work(life, quiet, verbose, as_json)
 
@@ -272,19 +283,26 @@ def _source(source: str | None, out: str | None) -> Path | None:
     return products.find(warehouse(out), source).root
 
 
-def _person(bundle: CompanyBundle) -> Any:
-    """A person at the terminal, where the company needs one; no terminal is told before anything is spent."""
-    from chatdev.chain.people import Nobody
+def _person(bundle: CompanyBundle, answers: str | None) -> Any:
+    """Whoever answers, where the company needs somebody; that nobody is there is told before anything is spent."""
+    from chatdev.chain.absent import ByLetter, FromFile
+    from chatdev.chain.people import TWO_WAYS, Nobody
 
+    if answers == "inbox":
+        return ByLetter()
+    if answers is not None:
+        return FromFile(Path(answers).expanduser())
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
     if bundle.company.review == "none" and not asks:
         return Nobody()
     if sys.stdin is None or not sys.stdin.isatty():
-        who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {bundle.company.review} asks a person"
-        raise UserError(
-            f"{who}, and there is no terminal",
-            fix="Run it in a terminal, or without sign-off: --review none",
-        )
+        who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {_listed(bundle)} asks a person"
+        raise UserError(f"{who}, and there is no terminal", fix=TWO_WAYS)
     from chatdev.screen.ask import TerminalPerson
 
     return TerminalPerson()
+
+
+def _listed(bundle: CompanyBundle) -> str:
+    review = bundle.company.review
+    return review if isinstance(review, str) else ", ".join(review)

@@ -12,6 +12,8 @@ BUILT_IN: dict[str, str] = {
     "gui": "A sentence asking for a graphical interface; empty when the company does not want one.",
     "files": "The files of the product as they are now.",
     "sources": "The files of the product without its tests.",
+    "tests": "The tests of the product.",
+    "interfaces": "What the program offers to its callers: names, signatures and first docstring lines, no bodies.",
     "suspects": "The files that the last test report speaks of; all of them when it names none.",
     "reviewed": "The files that the last review speaks of; all of them when it names none.",
     "imports": "The packages a Python product needs; empty where other languages are used.",

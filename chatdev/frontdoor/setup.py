@@ -29,11 +29,14 @@ MODULES = (
     "openai",
     "PIL",
     "pydantic",
+    "pygments",
     "yaml",
     "rich",
     "safetensors",
+    "starlette",
     "torch",
     "transformers",
+    "uvicorn",
 )
 OURS = (stamp.LOCK, stamp.LOG)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -25,13 +26,13 @@ class ProductLock:
     def __enter__(self) -> ProductLock:
         file = _opened(self.path)
         try:
-            _lock(file)
+            _lock_patiently(file)
         except OSError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            pid = file.read().strip() or "unknown"
             file.close()
             raise UserError(
-                f"another process (pid {holder}) is working on this product",
+                f"another process (pid {pid}) is working on this product",
                 where=str(self.path.parent.parent),
                 fix="Wait for it to end, or stop it with Ctrl-C in its terminal",
             ) from error
@@ -49,6 +50,26 @@ class ProductLock:
             self._file = None
 
 
+def holder(folder: Path) -> int | None:
+    """The pid of the living process that holds the lock of `folder`; None when nobody does.
+
+    Somebody who takes the lock at this very moment may find it held for an instant, and tries again.
+    """
+    path = folder / "lock"
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)), "r+", encoding="utf-8")
+    except OSError:
+        return None
+    with file:
+        try:
+            _lock(file, shared=True)
+        except OSError:
+            file.seek(0)
+            pid = file.read(20).strip()
+            return int(pid) if pid.isascii() and pid.isdigit() else 0
+    return None
+
+
 def _opened(path: Path) -> IO[str]:
     """The lock file, never through a symbolic link (its target would be overwritten)."""
     try:
@@ -59,7 +80,18 @@ def _opened(path: Path) -> IO[str]:
         raise UserError(f"the product cannot be locked ({error.strerror})", where=str(path)) from error
 
 
-def _lock(file: IO[str]) -> None:
+def _lock_patiently(file: IO[str]) -> None:
+    for _ in range(4):
+        try:
+            _lock(file)
+        except OSError:
+            time.sleep(0.05)  # it may only be somebody who looks (see `holder`)
+        else:
+            return
+    _lock(file)
+
+
+def _lock(file: IO[str], shared: bool = False) -> None:
     if sys.platform == "win32":
         import msvcrt
 
@@ -69,4 +101,4 @@ def _lock(file: IO[str]) -> None:
     else:
         import fcntl
 
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

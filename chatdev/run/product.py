@@ -8,6 +8,7 @@
             report.json                    verdict, evidence, tokens, money, seconds
             streams/                       snapshots of local models' memories; they only save work
             evidence/  run.log  lock
+            inbox/                         letters to the living run, see `run.inbox`
 
 Names come from strangers (tasks, `--name`), so a slug is made of letters, digits and hyphens only.
 """
@@ -73,6 +74,10 @@ class Product:
     @property
     def streams(self) -> Path:
         return self.ours / "streams"
+
+    @property
+    def inbox(self) -> Path:
+        return self.ours / "inbox"
 
     @property
     def log(self) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from chatdev.chain.people import Answer, Question
+from chatdev.chain.people import Answer, Arrived, Question
 from chatdev.screen.text import safe
 
 LONGEST = 100_000
@@ -22,11 +22,13 @@ SHOWN = 200
 class TerminalPerson:
     """Asks on the terminal that started the run."""
 
+    by = "terminal"
+
     def __init__(self) -> None:
         self.screens: list[Any] = []
         """Live screens that have to step aside while a person types."""
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question, arrived: Arrived) -> Answer:
         for screen in self.screens:
             getattr(screen, "pause", lambda: None)()
         try:
@@ -34,6 +36,9 @@ class TerminalPerson:
         finally:
             for screen in self.screens:
                 getattr(screen, "go_on", lambda: None)()
+
+    def passed(self, phase: str) -> None:
+        """A person at a terminal knows what they answered."""
 
     def _ask(self, question: Question) -> Answer:
         lines = question.subject.splitlines()

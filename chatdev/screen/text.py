@@ -98,6 +98,21 @@ def event_lines(event: Event, titles: dict[str, str]) -> list[str]:
         return [f"   loop {event['loop']}: all {event['rounds']} rounds are used up"]
     if event.kind == "loop_ended":
         return [f"   loop {event['loop']}: {event['until']} after {event['rounds']} rounds"]
+    if event.kind == "asked":
+        return [f"   waiting for you: {safe(event['title'])} [{event['step']}]"]
+    if event.kind == "answered":
+        first = safe(event["text"].strip().partition("\n")[0])[:100] if event["answer"] != "edit" else ""
+        return [f"   You: {event['answer']}" + (f": {first}" if first else "")]
+    if event.kind == "message":
+        return [f"   You -> {speaker(titles, event['to'])}: {safe(event['text'])[:200]}"]
+    if event.kind == "undone":
+        return [f"   went back to before {safe(event['title'])} [{event['step']}]"]
+    if event.kind == "redone":
+        return ["   what was undone counts again"]
+    if event.kind == "forked":
+        return [f"   forked from {safe(event['parent'])} before {safe(event['title'])} [{event['step']}]"]
+    if event.kind == "models":
+        return [f"   going on with {safe(', '.join(sorted(set(event['models'].values()))))}"]
     if event.kind == "notice":
         return [f"   note: {safe(event['text'])}"]
     if event.kind == "progress" and event["done"] in (0.0, 1.0):

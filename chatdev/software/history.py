@@ -32,14 +32,15 @@ from chatdev.software.commits import (
 from chatdev.software.paths import GENERATED_FOLDERS, PRIVATE_FOLDERS
 from chatdev.software.safegit import SafeGit
 
-__all__ = ["Commit", "FileChange", "History"]
+__all__ = ["EMPTY", "Commit", "FileChange", "History"]
 
 _EXCLUDE = "# The run's own folder and what tools generate.\n" + "".join(
     f"{name}/\n" for name in (".chatdev", *sorted(GENERATED_FOLDERS))
 ) + "*.pyc\n.chatdev-new-*\n"  # fmt: skip
 _REVISION = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._/-]{0,200}([~^][0-9]*)*$")
 _SHA = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""Stands for the version before the first commit; every repository knows this tree, which holds nothing."""
 
 
 class History:
@@ -213,11 +214,13 @@ class History:
         return self.git.text("show", "--format=", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--")
 
     def resolve(self, revision: str) -> str:
-        """A commit id for a tag, a commit id or `HEAD~2`.
+        """A commit id for a tag, a commit id or `HEAD~2`; EMPTY for itself.
 
         Raises:
             UserError: there is no such commit.
         """
+        if revision == EMPTY:
+            return EMPTY
         if _REVISION.match(revision):
             done = self.git.run(
                 *("rev-parse", "--verify", "-q", "--end-of-options", f"{revision}^{{commit}}"), ok=(0, 1, 128)
@@ -235,11 +238,11 @@ class History:
         Returns:
             The commit id that was restored.
         """
-        sha = revision if revision == _EMPTY_TREE else self.resolve(revision)
+        sha = self.resolve(revision)
         self._stage()
         head = self.head()
         tree = self.git.text("write-tree").strip()
-        old = self.git.text("rev-parse", f"{head}^{{tree}}").strip() if head else _EMPTY_TREE
+        old = self.git.text("rev-parse", f"{head}^{{tree}}").strip() if head else EMPTY
         if tree != old:
             who = {
                 f"GIT_{role}_{key}": value
@@ -265,7 +268,7 @@ class History:
         head = self.head()
         if keep and head is not None and head != commit:
             self.git.run("update-ref", f"refs/heads/{keep}", head, "", ok=(0, 128))
-        self.restore(commit or _EMPTY_TREE)
+        self.restore(commit or EMPTY)
         if commit is None:
             self.git.run("update-ref", "-d", "refs/heads/main")
         else:

@@ -60,6 +60,18 @@ def test_the_review_loop_ends_on_the_reviewers_word(snake):
     assert "review.2.code_modification" not in steps
 
 
+def test_the_tester_is_shown_how_the_game_is_called_and_not_how_it_is_written(snake):
+    _, product = snake
+    events, _ = read_events(product / ".chatdev" / "journal.jsonl")
+    (told,) = [event["text"] for event in events if event.kind == "told" and event["phase"] == "test_writing"]
+    assert "def turn(self, direction: tuple[int, int]) -> None" in told
+    body = "neck = (self.snake[1][0] - self.snake[0][0], self.snake[1][1] - self.snake[0][1])"
+    assert body in (product / "snake.py").read_text(encoding="utf-8")
+    assert not [
+        event for event in events if event.kind == "told" and event["agent"] == "tester" and body in event["text"]
+    ]
+
+
 def test_the_same_order_gives_the_same_repository(snake, tmp_path):
     _, first = snake
     chatdev("--task", TASK, "--model", "scripted:snake", "--sandbox", "none", "-q", cwd=tmp_path)

@@ -1,6 +1,10 @@
 """What a phase is shown of the files when it does not need all of them."""
 
-from chatdev.chain.views import imports, sources, suspects
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatdev.chain.interfaces import interfaces
+from chatdev.chain.views import imports, only_tests, sources, suspects
 
 FILES = {
     "main.py": "import tkinter\nfrom snake import Game\n",
@@ -28,3 +32,63 @@ def test_imports_name_what_has_to_be_installed():
     assert imports(FILES) == "PIL (in shop/cart.py)\nnumpy (in shop/cart.py)\npytest (in tests/test_snake.py)"
     assert imports({"main.py": "import json\nimport other\n", "other.py": "x = (\n"}).startswith("nothing besides")
     assert imports({"main.py": "", "page.js": "import x from 'y'"}) == ""
+
+
+CALLED = '''"""The till of a shop.
+
+More about it.
+"""
+from dataclasses import dataclass
+TAX, _SECRET = 0.2, 7
+LIMIT: int = 3
+
+@dataclass
+class Item(Base, frozen=True):
+    """One thing sold."""
+    name: str
+    price: float = 1.0
+
+class Till:
+    def __init__(self, start: float = 0.0, *, shop="corner"):
+        self.money, self._log = start, []
+        if shop:
+            self.shop: str = shop
+    @property
+    def total(self) -> float:
+        """What is in it."""
+        secret_body = 4711
+        return self.money * secret_body
+    async def sell(self, item: Item, /, **more) -> None: self.money += item.price
+    def _hidden(self): pass
+
+def main() -> None:
+    print("how it is done")
+'''
+OFFERED = """\
+data.json
+till.py: The till of a shop.
+    LIMIT: int = 3
+    @dataclass
+    class Item(Base, frozen=True): One thing sold.
+        name: str
+        price: float = 1.0
+    class Till
+        attributes: money, shop
+        def __init__(self, start: float=0.0, *, shop='corner')
+        @property
+        def total(self) -> float: What is in it.
+        async def sell(self, item: Item, /, **more) -> None
+    def main() -> None"""
+
+
+def test_interfaces_are_what_a_caller_needs_and_no_body():
+    files = {"till.py": CALLED, "data.json": "{}", "tests/test_till.py": "def test_it(): pass\n"}
+    assert interfaces(files, 10_000) == OFFERED
+    assert interfaces(files, 100) == "data.json\ntill.py"
+    assert interfaces({"broken.py": "def f(:"}, 100) == "broken.py (cannot be read as Python)"
+    assert list(only_tests(files)) == ["tests/test_till.py"]
+
+
+@given(st.text() | st.just("(" * 5000) | st.just("f(" * 300 + ")" * 300))
+def test_interfaces_of_any_text_at_all(text):
+    assert interfaces({"any.py": text}, 10_000).startswith("any.py")

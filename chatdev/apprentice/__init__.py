@@ -1,0 +1,1 @@
+"""The apprentice: the small bundled model, its curriculum, its training and its weights."""

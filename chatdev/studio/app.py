@@ -1,0 +1,268 @@
+"""The studio's routes: the page's own files, and the data behind `/api/`.
+
+Handlers are plain functions (starlette runs them in threads); each one reads a request, asks one other file of this
+room, and answers JSON. A `UserError` becomes a line that the page shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from chatdev.errors import UserError, UserErrors
+from chatdev.studio import letters, product_files
+from chatdev.studio.catalogue import Catalogue, Run
+from chatdev.studio.evidence import read_evidence
+from chatdev.studio.follow import follow
+from chatdev.studio.guard import Guard
+from chatdev.studio.items import item_of
+from chatdev.studio.launch import Launcher
+from chatdev.studio.paint import read_patch
+
+STATIC = Path(__file__).with_name("static")
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGE = 120
+"""Items of one page of the dialogue."""
+
+MOST_COMMITS = 400
+"""Commits that the page lists."""
+
+Body = dict[str, Any]
+
+
+def make_app(warehouse: Path, token: str, port: int) -> ASGIApp:
+    """The studio as an ASGI application behind its guard."""
+    return Guard(Studio(warehouse).app(), token, port)
+
+
+class Studio:
+    """What the handlers share."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self.catalogue = Catalogue(warehouse)
+        self.launcher = Launcher(warehouse)
+        # Read once: what is not among these names cannot be asked for.
+        self._files = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _files(STATIC)}
+
+    def app(self) -> Starlette:
+        """All routes."""
+        product = "/api/products/{name}"
+        return Starlette(
+            routes=[
+                Route("/api/products", _read(self._products)),
+                Route("/api/products", _write(self._start), methods=["POST"]),
+                Route("/api/companies", _read(self._companies)),
+                Route(product, _read(self._state)),
+                Route(f"{product}/items", _read(self._items)),
+                Route(f"{product}/moments", _read(self._moments)),
+                Route(f"{product}/asked", _read(self._asked)),
+                Route(f"{product}/events", self._events),
+                Route(f"{product}/commits/{{sha}}", _read(self._commit)),
+                Route(f"{product}/files", _read(self._tree)),
+                Route(f"{product}/file", _read(self._file)),
+                Route(f"{product}/evidence/{{step}}/{{file}}", self._evidence),
+                Route(f"{product}/{{action}}", _write(self._act), methods=["POST"]),
+                Route("/{path:path}", self._static),
+            ]
+        )
+
+    def _static(self, request: Request) -> Response:
+        path = request.path_params["path"] or "index.html"
+        if path not in self._files:
+            return Response("not found", status_code=404, media_type="text/plain")
+        return Response(self._files[path], media_type=TYPES[Path(path).suffix])
+
+    def _products(self, request: Request) -> Any:
+        return {"products": self.catalogue.rows(), "warehouse": str(self.catalogue.warehouse)}
+
+    def _companies(self, request: Request) -> Any:
+        return {"companies": [{"name": "default", "start": "default", "description": ""}]}
+
+    def _run(self, request: Request) -> Run:
+        return self.catalogue.run(request.path_params["name"])
+
+    def _state(self, request: Request) -> Any:
+        """The chain, the state (`at=ID`: as it was then), the newest items, and what is being said."""
+        run = self._run(request)
+        if "at" in request.query_params:
+            return {"state": run.state_at(_number(request, "at", 0))}
+        words: dict[str, str] = {}
+        state, last = run.state(), 0
+        for event in run.feed.after(state["last_id"]):
+            if event.kind not in ("words", "progress"):
+                break  # it came after the state was taken, and is sent to those who follow
+            last = event.id
+            if event.kind == "words":
+                words[event["agent"]] = words.get(event["agent"], "") + event["text"]
+        items, earlier = self._page(run, before=state["last_id"] + 1)
+        return {
+            "chain": run.chain,
+            "chain_error": run.chain_error,
+            "state": state,
+            "items": items,
+            "earlier": earlier,
+            "words": words,
+            "last_id": max(last, state["last_id"]),
+            "commits": _commits(run),
+        }
+
+    def _moments(self, request: Request) -> Any:
+        """Where the slider of a replay can stand: `[id, seconds since 1970, step]`."""
+        found, step = [], ""
+        for event in self._run(request).feed.until(1 << 60):
+            step = event.get("step", "") if event.kind == "step_started" else step
+            if event.kind in MOMENTS:
+                found.append([event.id, event.at, step])
+        return {"moments": found}
+
+    def _asked(self, request: Request) -> Any:
+        """What a person is asked now, ready to be shown: a diff in colours, with the files that it touches."""
+        run = self._run(request)
+        asked = run.state()["asked"]
+        if asked is None:
+            raise UserError("there is no such question any more")
+        patch = read_patch(str(asked.get("subject", ""))) if asked.get("kind") == "diff" else []
+        return {**asked, "patch": patch, "files": product_files.texts(run.product.root, [one["path"] for one in patch])}
+
+    def _items(self, request: Request) -> Any:
+        run = self._run(request)
+        if "after" in request.query_params:
+            items = self._after(run, _number(request, "after", 0))
+            return {"items": items}
+        items, earlier = self._page(run, _number(request, "before", 1 << 60))
+        return {"items": items, "earlier": earlier}
+
+    def _page(self, run: Run, before: int) -> tuple[list[Body], bool]:
+        """The last items before an id, oldest first, and whether there are earlier ones."""
+        found: list[Body] = []
+        for event in reversed(run.feed.until(before - 1)):
+            item = item_of(event, run.titles)
+            if item is not None:
+                if len(found) == PAGE:
+                    return found[::-1], True
+                found.append(item)
+        return found[::-1], False
+
+    def _after(self, run: Run, last: int) -> list[Body]:
+        found: list[Body] = []
+        for event in run.feed.after(last):
+            item = item_of(event, run.titles) if event.kind not in ("words", "progress") else None
+            if item is not None:
+                found.append(item)
+            if len(found) == PAGE:
+                break
+        return found
+
+    async def _events(self, request: Request) -> Response:
+        try:
+            run = await run_in_threadpool(self._run, request)
+        except UserError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        last = request.headers.get("last-event-id") or request.query_params.get("from", "0")
+        number = int(last) if last.isascii() and last.isdigit() else 0
+        return StreamingResponse(follow(run, number), media_type="text/event-stream")
+
+    def _commit(self, request: Request) -> Any:
+        return product_files.commit(self._product(request).root, request.path_params["sha"])
+
+    def _tree(self, request: Request) -> Any:
+        return product_files.tree(self._product(request).root)
+
+    def _file(self, request: Request) -> Any:
+        return product_files.file(self._product(request).root, request.query_params.get("path", ""))
+
+    def _product(self, request: Request) -> Any:
+        return self.catalogue.product(request.path_params["name"])
+
+    def _evidence(self, request: Request) -> Response:
+        names = request.path_params
+        try:
+            folder = self._product(request).evidence
+        except UserError as error:
+            return JSONResponse({"error": str(error)}, 404)
+        found = read_evidence(folder, names["step"], names["file"])
+        if found is None:
+            return JSONResponse({"error": "there is no such evidence"}, 404)
+        return Response(found[0], media_type=found[1])
+
+    def _start(self, request: Request, body: Body) -> Any:
+        task = str(body.get("task", ""))
+        arguments = [f"--{name}={body[name]}" for name in RUN_OPTIONS if body.get(name) not in (None, "")]
+        return {"product": self.launcher.run(arguments, task)}
+
+    def _act(self, request: Request, body: Body) -> Any:
+        product, action = self._product(request), request.path_params["action"]
+        if action == "answer":
+            letters.post(product.ours, letters.answer(body))
+        elif action == "message":
+            letters.post(product.ours, letters.message(body))
+        elif action == "stop":
+            letters.post(product.ours, {"kind": "stop"})
+        elif action == "resume":
+            arguments = [f"--{name}={body[name]}" for name in ("model", "sandbox") if body.get(name)]
+            self.launcher.resume(product, arguments)
+        else:
+            raise UserError("there is no such action")
+        return {"ok": True}
+
+
+RUN_OPTIONS = ("name", "company", "model", "review", "sandbox", "seed", "from")
+MOMENTS = frozenset({"step_started", "said", "committed", "checked", "answered", "stopped", "run_ended"})
+"""Kinds at which the slider of a replay can stand."""
+
+
+def _commits(run: Run) -> list[Body]:
+    """The newest commits, oldest first."""
+    made = [event for event in run.feed.until(1 << 60) if event.kind == "committed" and event.get("sha")]
+    return [{**event.data, "id": event.id} for event in made[-MOST_COMMITS:]]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix in TYPES]
+
+
+def _number(request: Request, name: str, otherwise: int) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else otherwise
+
+
+def _read(handler: Callable[[Request], Any]) -> Callable[[Request], Response]:
+    """A handler whose result is sent as JSON."""
+
+    def handle(request: Request) -> Response:
+        return _answered(lambda: handler(request))
+
+    return handle
+
+
+def _write(handler: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
+    """A handler that takes a JSON object and may change something."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            return JSONResponse({"error": "a JSON object is wanted"}, 400)
+        return await run_in_threadpool(_answered, lambda: handler(request, body))
+
+    return handle
+
+
+def _answered(make: Callable[[], Any]) -> Response:
+    try:
+        return JSONResponse(make())
+    except UserErrors as found:
+        return JSONResponse({"error": str(found), "errors": [str(one) for one in found.errors]}, 422)
+    except UserError as error:
+        return JSONResponse({"error": str(error)}, 404 if error.what.startswith("there is no such") else 422)

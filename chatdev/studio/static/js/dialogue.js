@@ -1,0 +1,143 @@
+// The dialogue: a list that holds a few hundred items at most, whatever the length of the run. Earlier and later ones
+// are fetched when they come near; the newest end is followed while it is in sight.
+
+import { get, productPath } from "./api.js";
+import { button, h } from "./dom.js";
+import { itemElement, Typing } from "./item.js";
+
+const MOST = 360;
+const NEAR = 600;
+
+export class Dialogue {
+  constructor(view) {
+    this.view = view;
+    this.items = [];
+    this.earlier = false;
+    this.atEnd = true;
+    this.typing = new Map();
+    this.list = h("ol", { class: "items", role: "log", "aria-live": "polite", "aria-label": "The dialogue" });
+    this.live = h("ol", { class: "items", "aria-live": "off", "aria-label": "Being written" });
+    this.newest = button("Newest ↓", () => this.toEnd(), { class: "newest", hidden: true });
+    this.scroller = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Dialogue" },
+      this.list, this.live);
+    this.element = h("div", { class: "dialogue" }, this.scroller, this.newest);
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+  }
+
+  /** Show a page of items, the newest at its end unless `atEnd` is false. */
+  show(items, earlier, atEnd = true) {
+    this.items = [];
+    this.list.replaceChildren();
+    this.live.replaceChildren();
+    this.typing.clear();
+    this.earlier = earlier;
+    this.atEnd = atEnd;
+    this.put(items);
+    this.bottom();
+  }
+
+  /** An event has come. */
+  add(item) {
+    if (item.agent && item.kind === "said") this.quiet(item.agent);
+    if (item.unsaid) [...this.typing.keys()].forEach((agent) => this.quiet(agent));
+    if (!this.atEnd) { this.newest.hidden = false; return; }
+    const follow = this.following();
+    this.put([item]);
+    if (follow) { this.trimStart(); this.bottom(); } else this.newest.hidden = false;
+  }
+
+  words(agent, text) {
+    const follow = this.following();
+    if (!this.typing.has(agent)) {
+      const box = new Typing(agent, this.view.title(agent));
+      this.typing.set(agent, box);
+      this.live.append(box.element);
+    }
+    this.typing.get(agent).add(text);
+    if (follow) this.bottom();
+  }
+
+  quiet(agent) {
+    const box = this.typing.get(agent);
+    if (box) box.element.remove();
+    this.typing.delete(agent);
+  }
+
+  put(items, first = false) {
+    const known = new Set(this.items.map((one) => one.id));
+    const fresh = items.filter((one) => !known.has(one.id));
+    const made = fresh.map((one) => itemElement(one, this.view));
+    if (first) { this.items.unshift(...fresh); this.list.prepend(...made); }
+    else { this.items.push(...fresh); this.list.append(...made); }
+  }
+
+  following() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    return this.atEnd && scrollHeight - scrollTop - clientHeight < 80;
+  }
+
+  bottom() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.newest.hidden = this.atEnd;
+  }
+
+  trimStart() {
+    while (this.items.length > MOST) { this.items.shift(); this.list.firstChild.remove(); this.earlier = true; }
+  }
+
+  trimEnd() {
+    while (this.items.length > MOST) { this.items.pop(); this.list.lastChild.remove(); this.atEnd = false; }
+  }
+
+  async scrolled() {
+    if (this.following()) this.newest.hidden = true;
+    if (this.loading) return;
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (this.earlier && scrollTop < NEAR) await this.load("before");
+    else if (!this.atEnd && !this.view.past && scrollHeight - scrollTop - clientHeight < NEAR) await this.load("after");
+  }
+
+  async load(side) {
+    this.loading = true;
+    const edge = side === "before" ? this.items[0] : this.items[this.items.length - 1];
+    try {
+      const page = await get(productPath(this.view.name, `/items?${side}=${edge.id}`));
+      if (side === "before") {
+        const height = this.scroller.scrollHeight, top = this.scroller.scrollTop;
+        this.put(page.items, true);
+        this.earlier = page.earlier;
+        this.scroller.scrollTop = top + this.scroller.scrollHeight - height;
+        this.trimEnd();
+      } else {
+        this.put(page.items);
+        if (!page.items.length) this.atEnd = true;
+        const height = this.scroller.scrollHeight, top = this.scroller.scrollTop;
+        this.trimStart();
+        this.scroller.scrollTop = top - (height - this.scroller.scrollHeight);
+      }
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  async toEnd() {
+    if (!this.atEnd) {
+      const page = await get(productPath(this.view.name, "/items"));
+      const typing = [...this.typing.values()];
+      this.show(page.items, page.earlier);
+      typing.forEach((box) => this.live.append(box.element));
+    }
+    this.bottom();
+  }
+
+  /** Bring the newest visit of a step into sight, if it is among the items at hand. */
+  goTo(node) {
+    const heads = [...this.list.querySelectorAll("[data-step]")].filter((one) =>
+      one.dataset.step && one.dataset.step.split(".").filter((part) => !/^\d+$/.test(part)).join(".") === node);
+    const head = heads.pop();
+    if (!head) return false;
+    head.scrollIntoView({ block: "start" });
+    head.querySelector("h3").focus({ preventScroll: true });
+    return true;
+  }
+}

@@ -1,0 +1,72 @@
+"""What the curriculum promises: programs that pass their tests, defects that are seen, lessons that stay the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatdev.apprentice.curriculum import FAMILIES, HELD_OUT, held_out, is_held_out, lesson
+from chatdev.apprentice.curriculum.check import problems, untidy, write
+from chatdev.apprentice.curriculum.trial import failing
+
+DAY = 3
+"""Which combinations are checked here; `python -m chatdev.apprentice.curriculum.check` checks as many as one likes."""
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_programs_run_pass_their_tests_and_every_defect_is_seen(family: str):
+    assert [p for seed in range(DAY, DAY + 3) for p in problems(lesson(family, seed))] == []
+
+
+def test_programs_are_tidy(tmp_path: Path):
+    for family in FAMILIES:
+        for seed in range(100, 103):
+            write(lesson(family, seed).program, tmp_path / f"{family}{seed}")
+    assert untidy(tmp_path) == ""
+
+
+def test_the_fast_way_to_run_tests_agrees_with_pytest(tmp_path: Path):
+    program = lesson("todo", 5).program
+    defect = next(d for d in program.defects if d.seen_by == "tests")
+    write(program, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    assert failing(program.files, program.tests) == []
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    (tmp_path / defect.path).write_text(program.broken(defect)[defect.path])
+    assert failing(program.broken(defect), program.tests)
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+
+
+def test_a_lesson_is_the_same_in_every_process():
+    code = (
+        "from chatdev.apprentice.curriculum import FAMILIES, digest, lesson;"
+        "print(digest(lesson(name, seed) for name in FAMILIES for seed in range(5)))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+def test_what_is_told_stands_in_the_task_and_the_rest_takes_defaults():
+    for family, one in FAMILIES.items():
+        for seed in range(30):
+            made = lesson(family, seed)
+            needed = {slot.needs.partition("=")[0] for slot in one.slots() if slot.name in made.told}
+            for name, value in one.defaults().items():
+                assert name in made.told or name in needed or made.choices[name] == value
+
+
+def test_held_out_lessons_are_different_and_recognised():
+    lessons = held_out()
+    assert len(lessons) == HELD_OUT
+    assert {one.family for one in lessons} == set(FAMILIES)
+    assert len({one.task for one in lessons}) == HELD_OUT
+    assert all(is_held_out(one) for one in lessons)
+    seen = [is_held_out(lesson(family, seed)) for family in FAMILIES for seed in range(200)]
+    assert sum(seen) < len(seen) / 50
