@@ -25,6 +25,7 @@ COMMANDS = {
     "schema": "chatdev.cli.company",
     "list": "chatdev.cli.products",
     "show": "chatdev.cli.products",
+    "replay": "chatdev.cli.replay",
     "fork": "chatdev.cli.branch",
     "diff": "chatdev.cli.branch",
     "undo": "chatdev.cli.branch",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatdev.cli.common import echo_json, is_there, json_option, out_option, warehouse
-from chatdev.errors import UserError
+from chatdev.errors import UsageError, UserError
 from chatdev.run import product as products
 from chatdev.screen.text import rung_text, safe, seconds_text
 
@@ -63,23 +63,30 @@ def _row(product: products.Product) -> dict[str, Any]:
 @click.command("show")
 @click.argument("product")
 @click.option("--dialogue", is_flag=True, help="Print the whole run again, every word of it.")
+@click.option("--costs", is_flag=True, help="Print what was spent, by role and by phase.")
+@click.option("--blame", metavar="FILE:LINE", help="Print the dialogue that wrote a line.")
 @out_option
 @json_option
-def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -> int:
-    """Show a product: verdict, evidence, commits, cost."""
+def show_command(product: str, dialogue: bool, costs: bool, blame: str | None, out: str | None, as_json: bool) -> int:
+    """Show a product: verdict, evidence, steps, commits, cost."""
     from chatdev.run.journal import Journal, read_events
     from chatdev.run.ledger import Ledger
     from chatdev.run.past import counting
     from chatdev.run.report import make_report
     from chatdev.run.steps import steps_of
 
+    if sum((dialogue, costs, blame is not None)) > 1:
+        raise UsageError("--dialogue, --costs and --blame are three different things", fix="Give one of them")
     found = products.find(warehouse(out), product)
     events, _ = read_events(found.journal)
+    started = next((event for event in events if event.kind == "run_started"), None)
+    titles = started["titles"] if started else {}
+    if blame is not None:
+        return _blame(found, blame, titles, as_json)
     if dialogue:
         from chatdev.screen.plain import PlainScreen
 
-        started = next((event for event in events if event.kind == "run_started"), None)
-        screen = PlainScreen(sys.stdout, started["titles"] if started else {}, verbose=True)
+        screen = PlainScreen(sys.stdout, titles, verbose=True)
         for event in events:
             screen.read(event)
         return 0
@@ -87,10 +94,36 @@ def show_command(product: str, dialogue: bool, out: str | None, as_json: bool) -
     ledger.read_all(events, found.journal)
     journal = Journal.reading(found.journal, events)
     report = make_report(found, journal, ledger)
+    if costs:
+        return _costs(report, as_json)
     if as_json:
         echo_json(report)
         return 0
     for line in _lines(report, [_step_line(step) for step in steps_of(counting(events))]):
+        click.echo(line)
+    return 0
+
+
+def _blame(product: products.Product, place: str, titles: dict[str, str], as_json: bool) -> int:
+    from chatdev.chain.blame import blame
+    from chatdev.cli.blaming import blame_json, blame_lines
+
+    found = blame(product, place)
+    if as_json:
+        echo_json(blame_json(found))
+        return 0
+    for line in blame_lines(found, titles):
+        click.echo(line)
+    return 0
+
+
+def _costs(report: dict[str, Any], as_json: bool) -> int:
+    from chatdev.cli.costs import cost_lines, costs_json
+
+    if as_json:
+        echo_json(costs_json(report))
+        return 0
+    for line in cost_lines(report):
         click.echo(line)
     return 0
 

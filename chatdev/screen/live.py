@@ -7,6 +7,7 @@ models and programs is printed as text, never as markup.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -34,7 +35,16 @@ STYLES = {
 class LiveScreen:
     """Reads journal events and keeps a terminal up to date."""
 
-    def __init__(self, console: Console, ledger: Ledger, titles: dict[str, str], verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        ledger: Ledger,
+        titles: dict[str, str],
+        verbose: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives the moment that is shown, in seconds since 1970; another than now when a run is replayed."""
+        self._clock = clock
         self._console, self._ledger, self._titles, self._verbose = console, ledger, titles, verbose
         self._partial = ""
         self._talking = ""
@@ -113,7 +123,7 @@ class LiveScreen:
     def _foot(self) -> RenderableType:
         total = self._ledger.total
         parts = [self._loading, self._step, f"{total.tokens:,} tokens", total.money_text()]
-        parts += [seconds_text(self._ledger.seconds(time.time())), self._window]
+        parts += [seconds_text(self._ledger.seconds(self._clock())), self._window]
         status = Text(" · ".join(part for part in parts if part), style="reverse", no_wrap=True)
         if not self._partial:
             return status

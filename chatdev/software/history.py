@@ -152,6 +152,14 @@ class History:
         done = self.git.text("log", "-z", f"--format={FORMAT}", *options, "HEAD", "--")
         return [read_commit(entry) for entry in done.split("\0") if entry.strip()]
 
+    def commit_of(self, revision: str) -> Commit:
+        """One commit, with its files.
+
+        Raises:
+            UserError: there is no such commit.
+        """
+        return self._show(self.resolve(revision), [])
+
     def find(self, trailer: str, value: str, since: str | None = None) -> Commit | None:
         """The newest commit with this trailer, with its files; None when there is none.
 
