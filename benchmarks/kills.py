@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,11 @@ class Lives:
             os.environ["SOURCE_DATE_EPOCH"] = DATE
             self._watch_fsync()
             code = _command_line(arguments)
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
 
     def _watch_fsync(self) -> None:
@@ -143,7 +148,7 @@ class Trial:
         if product is None:
             return self._anew(folder)
         code = self.lives.whole(["resume", str(product), "-q"], folder)
-        assert code in (0, 3), f"{folder}: resume ended with {code}: {(folder / 'output.txt').read_text()[-600:]}"
+        assert code in (0, 3), f"{folder}: resume ended with {code}: {(folder / 'output.txt').read_text()[-3000:]}"
         _checked(product, before)
         return head(product)
 

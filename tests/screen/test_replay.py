@@ -1,4 +1,4 @@
-"""A journal played again: the same events to the same readers, at any speed, with pause; and where a line comes from."""
+"""A journal played again, at any speed and with pauses; and which dialogue a line comes from."""
 
 import json
 import os
