@@ -80,7 +80,7 @@ class Lives:
             os.environ["SOURCE_DATE_EPOCH"] = DATE
             self._watch_fsync()
             code = _command_line(arguments)
-        except BaseException:
+        except BaseException:  # noqa: BLE001  (a child has nobody above it who could tell)
             traceback.print_exc()
         finally:
             sys.stdout.flush()

@@ -185,10 +185,13 @@ class History:
         if head is None:
             raise UserError("there is no commit to tag", where=str(self.root))
         tag = slug(name)
-        done = self.git.run("update-ref", f"refs/tags/{tag}", head, "", ok=(0, 128))
-        if done.returncode:
-            self.git.run("show-ref", "--verify", "-q", f"refs/tags/{tag}")
+        self._new_ref(f"refs/tags/{tag}", head)
         return tag
+
+    def _new_ref(self, name: str, commit: str) -> None:
+        """Make a reference unless it exists. Asked first: a lock left behind by a killed git fails in the same way."""
+        if self.git.run("show-ref", "--verify", "-q", name, ok=(0, 1)).returncode:
+            self.git.run("update-ref", name, commit, "")
 
     def tags(self) -> dict[str, str]:
         """Tag name to commit id."""
@@ -275,7 +278,7 @@ class History:
         """
         head = self.head()
         if keep and head is not None and head != commit:
-            self.git.run("update-ref", f"refs/heads/{keep}", head, "", ok=(0, 128))
+            self._new_ref(f"refs/heads/{keep}", head)
         self.restore(commit or EMPTY)
         if commit is None:
             self.git.run("update-ref", "-d", "refs/heads/main")
