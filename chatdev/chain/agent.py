@@ -38,12 +38,13 @@ class Agent:
         stream: Stream,
         journal: Journal,
         before: Callable[[], None],
-        messages: Callable[[str, str, str], str] = lambda role, key, phase: "",
+        meanwhile: Callable[[str, str, str], str] = lambda role, key, phase: "",
     ) -> None:
-        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `messages`
-        gives what people said to this role meanwhile (role, key, phase), empty for nothing."""
+        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `meanwhile`
+        is called before the agent is told something new (role, key, phase): it sees to what people did since, and gives
+        what they said to this role, empty for nothing."""
         self.name, self.model = name, model
-        self._stream, self._journal, self._before, self._messages = stream, journal, before, messages
+        self._stream, self._journal, self._before, self._meanwhile = stream, journal, before, meanwhile
         self._known: dict[str, tuple[str, Mark]] = {}
 
     def knows(self, item: Item) -> bool:
@@ -59,8 +60,9 @@ class Agent:
         """Let the agent hear a text; `make` renders it and names the items it shows. Returns the text heard."""
 
         def compose() -> dict[str, object]:
+            said = self._meanwhile(self.name, key, phase)
             text, shown = make()
-            text += self._messages(self.name, key, phase)
+            text += said
             return {
                 "agent": self.name,
                 "by": by,

@@ -71,6 +71,8 @@ class CompanyRun:
     person: Person = field(default_factory=Nobody)
     screens: Callable[[Ledger, dict[str, str]], Iterable[Reader]] = lambda ledger, titles: ()
     """Makes the readers of this run's events, once ledger and titles are known."""
+    rest: Callable[[], float] = lambda: 0.0
+    """Called after every event, when all readers have seen it: a person may take a pause; returns its seconds."""
     begun: bool = False
     """The run has a task in its journal, so there is something to resume."""
 
@@ -86,6 +88,7 @@ class CompanyRun:
             titles = {name: role.title for name, role in self.bundle.roles.items()}
             for reader in self.screens(ledger, titles):
                 journal.subscribe(reader)
+            journal.subscribe(lambda event: self._rest(journal))
             stack.enter_context(StopWatch(self.product.inbox))
             journal.append("life", pid=os.getpid(), version=chatdev.__version__, resumed=bool(journal.events))
             try:
@@ -95,6 +98,11 @@ class CompanyRun:
                 with contextlib.suppress(OSError):
                     write_json(self.product.report_file, report)
         return report
+
+    def _rest(self, journal: Journal) -> None:
+        waited = self.rest()
+        if waited:
+            journal.append("paused", waited=round(waited, 3))
 
     def _work(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> None:
         """Walk the chain; every way out is an event."""
@@ -134,7 +142,8 @@ class CompanyRun:
         words = Words.load(product.company / "words.yaml")
         table = Table(journal, product.inbox, self.person, self.bundle.used_roles())
 
-        def messages(role: str, key: str, phase: str) -> str:
+        def meanwhile(role: str, key: str, phase: str) -> str:
+            hands.keep(key.partition("/")[0])
             return "".join("\n" + words.say("message", text=text) for text in table.messages(role, key, phase))
 
         crew = Crew(
@@ -144,7 +153,7 @@ class CompanyRun:
             journal,
             lambda name: self._model(name, journal),
             lambda: bounds.check(ledger),
-            messages,
+            meanwhile,
         )
         stack.callback(crew.close)
         models = {role: crew.model_of(role).name for role in self.bundle.used_roles()}

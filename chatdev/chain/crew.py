@@ -34,12 +34,12 @@ class Crew:
         journal: Journal,
         open_model: Callable[[str], Model],
         before: Callable[[], None],
-        messages: Callable[[str, str, str], str],
+        meanwhile: Callable[[str, str, str], str],
     ) -> None:
-        """`open_model` opens a model by its full name; the same name gives the same model. `before` and `messages`
+        """`open_model` opens a model by its full name; the same name gives the same model. `before` and `meanwhile`
         are the agents'."""
         self._bundle, self._task, self._seed = bundle, task, seed
-        self._journal, self._open_model, self._before, self._messages = journal, open_model, before, messages
+        self._journal, self._open_model, self._before, self._meanwhile = journal, open_model, before, meanwhile
         self._models: dict[str, Model] = {}
         self._staying: dict[str, Agent] = {}
 
@@ -79,7 +79,7 @@ class Crew:
         # Every stream has a seed of its own, so that two agents never walk in step on the same random numbers.
         digest = hashlib.sha256(f"{self._seed}/{role}/{where}".encode()).digest()
         stream = model.open(self.head_of(self._bundle, role, self._task), seed=int.from_bytes(digest[:4], "big"))
-        return Agent(role, model.name, stream, self._journal, self._before, self._messages)
+        return Agent(role, model.name, stream, self._journal, self._before, self._meanwhile)
 
     def close(self) -> None:
         for model in self._models.values():

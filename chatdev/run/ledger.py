@@ -85,8 +85,7 @@ class Ledger:
                 self.worked += max(0.0, self._seen - self._born)
             self._born = event.at
         self._seen = event.at
-        if event.kind == "answered":
-            self.worked -= event.get("waited", 0.0)
+        self.worked -= event.get("waited", 0.0)
         if event.kind in ("said", "spent"):
             for account in (self.total, self.by_role[event["agent"]], self.by_phase[event["phase"]]):
                 account.add(event)
