@@ -81,6 +81,12 @@ class Crew:
         stream = model.open(self.head_of(self._bundle, role, self._task), seed=int.from_bytes(digest[:4], "big"))
         return Agent(role, model.name, stream, self._journal, self._before, self._meanwhile)
 
+    def learn(self, task: str) -> list[Agent]:
+        """The task has become longer: new streams begin with it. Returns the agents that are at work already and have
+        to be told."""
+        self._task = task
+        return list(self._staying.values())
+
     def close(self) -> None:
         for model in self._models.values():
             model.close()

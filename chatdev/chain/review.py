@@ -44,6 +44,8 @@ class Review:
     def wanted(self) -> bool:
         """Whether the company wants this phase signed off, and the person still does."""
         review, settled = self.ctx.bundle.company.review, self.ctx.progress.settled
+        if self.phase.conclusion == "answers":  # the person has just said it
+            return False
         named = review == "all" or (review != "none" and self.phase.name in review)
         return named and not settled & {"*", self.phase.name}
 
