@@ -84,10 +84,15 @@ class Agent:
             mark = self._stream.recall(event["text"])
             return Spoken(key, event["text"], event["finish"], mark)
         self._before()
+        name_next = getattr(self._stream, "name_next", None)
+        if name_next is not None:
+            name_next(key, phase)
+        spoken = False
         try:
             self._speak(phase, limits)
+            spoken = True
         finally:
-            self._lost(phase)
+            self._lost(phase, spoken)
         reply, window = self._stream.reply, self._stream.window
         self._journal.append(
             "said",
@@ -99,6 +104,7 @@ class Agent:
             finish=reply.finish,
             usage=asdict(reply.usage),
             window=asdict(window),
+            waited=round(self._waited(), 3),
         )
         return Spoken(key, reply.text, reply.finish, reply.mark)
 
@@ -113,8 +119,14 @@ class Agent:
         if heard:
             self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
 
-    def _lost(self, phase: str) -> None:
+    def _waited(self) -> float:
+        """Seconds of the last reply that were nobody's work: somebody was waited for."""
+        return float(getattr(self._stream, "waited", 0.0))
+
+    def _lost(self, phase: str, spoken: bool) -> None:
         """What was paid for words that never became a reply (a broken connection, Ctrl-C) is spent all the same."""
+        if not spoken and self._waited():
+            self._journal.append("paused", waited=round(self._waited(), 3))
         usage = getattr(self._stream, "unsaid", None)
         if usage is not None:
             self._journal.append("spent", agent=self.name, phase=phase, model=self.model, usage=asdict(usage))

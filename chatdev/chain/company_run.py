@@ -27,6 +27,7 @@ from chatdev.chain.crew import Crew
 from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
+from chatdev.chain.questions import chair
 from chatdev.chain.table import StopWatch, Table
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
@@ -151,7 +152,7 @@ class CompanyRun:
             self.order.task,
             self.order.seed,
             journal,
-            lambda name: self._model(name, journal),
+            lambda name: self._model(name, journal, table),
             lambda: bounds.check(ledger),
             meanwhile,
         )
@@ -200,7 +201,7 @@ class CompanyRun:
             "born": born,
         }
 
-    def _model(self, name: str, journal: Journal) -> Model:
+    def _model(self, name: str, journal: Journal, table: Table) -> Model:
         def tell(kind: str, *names: str) -> Callable[..., None]:
             def write(*values: Any) -> None:
                 journal.append(kind, **dict(zip(names, values, strict=True)))
@@ -216,6 +217,7 @@ class CompanyRun:
             on_notice=tell("notice", "text"),
             on_progress=tell("progress", "what", "done"),
             memory=Memory(stream.sinks, stream.window, stream.precision),
+            on_page=lambda page: chair(table, self.bundle, page),
         )
         preflight(model)
         return model

@@ -1,4 +1,4 @@
-"""Questions of the agents to the person, and answers that become part of the task.
+"""Questions of the agents to the person, answers that become part of the task, and the person in a role's chair.
 
 What the person says is told to every agent with the task, at the pinned head of its stream: nobody has to remember it.
 Where nobody is there to ask, the phase costs nothing.
@@ -12,7 +12,9 @@ from chatdev.chain.conclusion import is_done, own_lines
 from chatdev.chain.context import Context
 from chatdev.chain.dialogue import Dialogue
 from chatdev.chain.people import Question
-from chatdev.company import Phase
+from chatdev.chain.table import Table
+from chatdev.company import CompanyBundle, Phase
+from chatdev.llm.by_hand import Page
 
 LONGEST = 400
 """Characters of one question."""
@@ -63,3 +65,15 @@ def _tell(ctx: Context, phase: Phase, step: str, text: str) -> None:
     for agent in ctx.crew.learn(task):
         key = ctx.key(f"{step}/{agent.name}/told")
         agent.hear(key, phase.name, "human", lambda: (text, []))
+
+
+def chair(table: Table, bundle: CompanyBundle, page: Page) -> str:
+    """Lay what an agent is told before the person who sits in its chair, and return what they say."""
+    step, _, rest = page.key.partition("/")
+    role = rest.partition("/")[0]
+
+    def make() -> Question:
+        title = f"You are the {bundle.roles[role].title}"
+        return Question(step, page.phase, title, "question", page.new, ("comment", "stop"))
+
+    return table.ask(f"{page.key}/answered", make).text

@@ -53,7 +53,9 @@ answers_option = click.option(
 @click.option("--task-file", metavar="FILE", help="Read the task from a file; - is standard input.")
 @click.option("--name", metavar="TEXT", help="Name of the product.  [default: from the task]")
 @click.option("--company", default="default", show_default=True, metavar="NAME|FILE|DIR", help="Who builds it.")
-@click.option("--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID or scripted:NAME-OR-FILE.")
+@click.option(
+    "--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID, scripted:NAME, mailbox:FOLDER or human."
+)
 @click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
 @click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
 @answers_option
@@ -322,7 +324,9 @@ def _source(source: str | None, out: str | None) -> Path | None:
 def _person(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
     """Whoever answers, where the company needs somebody; that nobody is there is told before anything is spent."""
     from chatdev.chain.absent import ByLetter, FromFile
+    from chatdev.chain.crew import model_name
     from chatdev.chain.people import TWO_WAYS, Nobody
+    from chatdev.llm.select import resolve
     from chatdev.screen.typing import at_terminal
 
     if answers == "inbox":
@@ -330,11 +334,14 @@ def _person(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
     if answers is not None:
         return FromFile(Path(answers).expanduser())
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
-    needed = bundle.company.review != "none" or asks
+    chairs = [role for role in bundle.used_roles() if resolve(model_name(bundle, role)) == "human"]
+    needed = bundle.company.review != "none" or asks or chairs
     if not needed and not at_terminal():
         return Nobody()
     if sys.stdin is None or not sys.stdin.isatty():
-        who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {_listed(bundle)} asks a person"
+        who = f"review: {_listed(bundle)} asks a person"
+        if asks or chairs:
+            who = f'the phase "{asks[0]}" asks a person' if asks else f'a person is the "{chairs[0]}"'
         raise UserError(f"{who}, and there is no terminal", fix=TWO_WAYS)
     return _terminal_person()(out=sys.stderr if as_json else sys.stdout)
 

@@ -167,7 +167,8 @@ class Company(Settings):
     """Another company, by name or file, whose settings hold where this one says nothing: mappings are
     merged, the chain and other lists are replaced as a whole."""
     model: str = "auto"
-    """`auto`, `apprentice`, `hf:<id or folder>`, `openai:<name>` or `scripted:<name or file>`."""
+    """`auto`, `apprentice`, `hf:<id or folder>`, `openai:<name>`, `scripted:<name or file>`,
+    `mailbox:<folder>` or `human`."""
     background: str = ""
     """What every agent is told about the company."""
     gui: Bool = True
