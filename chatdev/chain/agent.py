@@ -39,12 +39,13 @@ class Agent:
         memory: Recollection,
         journal: Journal,
         before: Callable[[], None],
-        messages: Callable[[str, str, str], str] = lambda role, key, phase: "",
+        meanwhile: Callable[[str, str, str], str] = lambda role, key, phase: "",
     ) -> None:
-        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `messages`
-        gives what people said to this role meanwhile (role, key, phase), empty for nothing."""
+        """`before` is called before every reply that will be paid for; it raises when a limit is reached. `meanwhile`
+        is called before the agent is told something new (role, key, phase): it sees to what people did since, and gives
+        what they said to this role, empty for nothing."""
         self.name, self.model = name, model
-        self._memory, self._journal, self._before, self._messages = memory, journal, before, messages
+        self._memory, self._journal, self._before, self._meanwhile = memory, journal, before, meanwhile
         self._known: dict[str, tuple[str, Mark]] = {}
 
     def knows(self, item: Item) -> bool:
@@ -64,8 +65,9 @@ class Agent:
             mark = self._memory.again(Moment("heard", event["text"]), event.get("mark"))
         else:
             self._memory.wake()
+            said = self._meanwhile(self.name, key, phase)
             text, items = make()
-            text += self._messages(self.name, key, phase)
+            text += said
             mark = self._memory.stream.hear(text)
             shows = {item.name: item.version for item in items}
             where = {"agent": self.name, "by": by, "phase": phase}
@@ -85,10 +87,15 @@ class Agent:
             return Spoken(key, event["text"], event["finish"], mark)
         self._before()
         self._memory.wake()
+        name_next = getattr(self._memory.stream, "name_next", None)
+        if name_next is not None:
+            name_next(key, phase)
+        spoken = False
         try:
             self._speak(phase, limits)
+            spoken = True
         finally:
-            self._lost(phase)
+            self._lost(phase, spoken)
         reply, window = self._memory.stream.reply, self._memory.stream.window
         self._journal.append(
             "said",
@@ -102,6 +109,7 @@ class Agent:
             window=asdict(window),
             mark=[reply.mark.start, reply.mark.end],
             limit=limits.tokens,
+            waited=round(self._waited(), 3),
         )
         self._memory.lived(Moment("said", reply.text, limits.tokens, reply.usage.seconds))
         return Spoken(key, reply.text, reply.finish, reply.mark)
@@ -117,8 +125,14 @@ class Agent:
         if heard:
             self._journal.append("words", agent=self.name, phase=phase, text="".join(heard))
 
-    def _lost(self, phase: str) -> None:
+    def _waited(self) -> float:
+        """Seconds of the last reply that were nobody's work: somebody was waited for."""
+        return float(getattr(self._memory.stream, "waited", 0.0))
+
+    def _lost(self, phase: str, spoken: bool) -> None:
         """What was paid for words that never became a reply (a broken connection, Ctrl-C) is spent all the same."""
+        if not spoken and self._waited():
+            self._journal.append("paused", waited=round(self._waited(), 3))
         usage = getattr(self._memory.stream, "unsaid", None)
         if usage is not None:
             self._journal.append("spent", agent=self.name, phase=phase, model=self.model, usage=asdict(usage))

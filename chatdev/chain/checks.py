@@ -18,6 +18,7 @@ def verify(ctx: Context, step: str) -> str:
     )
 
     def climb() -> dict[str, Any]:
+        ctx.hands.keep(step)
         report = ctx.climb(step)
         return {"step": step, "report": report.to_json(), "for_model": report.for_model()}
 

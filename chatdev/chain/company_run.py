@@ -27,6 +27,7 @@ from chatdev.chain.crew import Crew
 from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
+from chatdev.chain.questions import chair
 from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.table import StopWatch, Table
 from chatdev.chain.undo import settle
@@ -73,6 +74,8 @@ class CompanyRun:
     person: Person = field(default_factory=Nobody)
     screens: Callable[[Ledger, dict[str, str]], Iterable[Reader]] = lambda ledger, titles: ()
     """Makes the readers of this run's events, once ledger and titles are known."""
+    rest: Callable[[], float] = lambda: 0.0
+    """Called after every event, when all readers have seen it: a person may take a pause; returns its seconds."""
     begun: bool = False
     """The run has a task in its journal, so there is something to resume."""
 
@@ -88,6 +91,7 @@ class CompanyRun:
             titles = {name: role.title for name, role in self.bundle.roles.items()}
             for reader in self.screens(ledger, titles):
                 journal.subscribe(reader)
+            journal.subscribe(lambda event: self._rest(journal))
             stack.enter_context(StopWatch(self.product.inbox))
             journal.append("life", pid=os.getpid(), version=chatdev.__version__, resumed=bool(journal.events))
             try:
@@ -97,6 +101,11 @@ class CompanyRun:
                 with contextlib.suppress(OSError):
                     write_json(self.product.report_file, report)
         return report
+
+    def _rest(self, journal: Journal) -> None:
+        waited = self.rest()
+        if waited:
+            journal.append("paused", waited=round(waited, 3))
 
     def _work(self, journal: Journal, ledger: Ledger, stack: ExitStack) -> None:
         """Walk the chain; every way out is an event."""
@@ -136,7 +145,8 @@ class CompanyRun:
         words = Words.load(product.company / "words.yaml")
         table = Table(journal, product.inbox, self.person, self.bundle.used_roles())
 
-        def messages(role: str, key: str, phase: str) -> str:
+        def meanwhile(role: str, key: str, phase: str) -> str:
+            hands.keep(key.partition("/")[0])
             return "".join("\n" + words.say("message", text=text) for text in table.messages(role, key, phase))
 
         told: set[str] = set()
@@ -151,9 +161,9 @@ class CompanyRun:
             self.order.task,
             self.order.seed,
             journal,
-            lambda name: self._model(name, journal),
+            lambda name: self._model(name, journal, table),
             lambda: bounds.check(ledger),
-            messages,
+            meanwhile,
             Snapshots(product.streams, notice),
             notice,
         )
@@ -205,7 +215,7 @@ class CompanyRun:
             "born": born,
         }
 
-    def _model(self, name: str, journal: Journal) -> Model:
+    def _model(self, name: str, journal: Journal, table: Table) -> Model:
         def tell(kind: str, *names: str) -> Callable[..., None]:
             def write(*values: Any) -> None:
                 journal.append(kind, **dict(zip(names, values, strict=True)))
@@ -221,6 +231,7 @@ class CompanyRun:
             on_notice=tell("notice", "text"),
             on_progress=tell("progress", "what", "done"),
             memory=Memory(stream.sinks, stream.window, stream.precision),
+            on_page=lambda page: chair(table, self.bundle, page),
         )
         preflight(model)
         return model

@@ -36,15 +36,15 @@ class Crew:
         journal: Journal,
         open_model: Callable[[str], Model],
         before: Callable[[], None],
-        messages: Callable[[str, str, str], str],
+        meanwhile: Callable[[str, str, str], str],
         snapshots: Snapshots,
         notice: Callable[[str], None],
     ) -> None:
-        """`open_model` opens a model by its full name; the same name gives the same model. `before` and `messages`
+        """`open_model` opens a model by its full name; the same name gives the same model. `before` and `meanwhile`
         are the agents'."""
         self._snapshots, self._notice = snapshots, notice
         self._bundle, self._task, self._seed = bundle, task, seed
-        self._journal, self._open_model, self._before, self._messages = journal, open_model, before, messages
+        self._journal, self._open_model, self._before, self._meanwhile = journal, open_model, before, meanwhile
         self._models: dict[str, Model] = {}
         self._staying: dict[str, Agent] = {}
 
@@ -92,7 +92,13 @@ class Crew:
             self._snapshots,
             self._notice,
         )
-        return Agent(role, model.name, memory, self._journal, self._before, self._messages)
+        return Agent(role, model.name, memory, self._journal, self._before, self._meanwhile)
+
+    def learn(self, task: str) -> list[Agent]:
+        """The task has become longer: new streams begin with it. Returns the agents that are at work already and have
+        to be told."""
+        self._task = task
+        return list(self._staying.values())
 
     def close(self) -> None:
         for model in self._models.values():

@@ -21,7 +21,7 @@ from chatdev.llm.select import resolve
 CHARS_PER_TOKEN = 4
 TYPICAL_FILES = 1500
 """Tokens of a small product's files, wherever a phase reads or writes them."""
-TYPICAL_REPLY = {"line": 60, "text": 150, "yaml": 200, "files": TYPICAL_FILES, "pictures": 120}
+TYPICAL_REPLY = {"line": 60, "text": 150, "yaml": 200, "files": TYPICAL_FILES, "pictures": 120, "answers": 90}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Question:
     step: str
     phase: str
     title: str
-    kind: Literal["artifact", "diff", "question"]
+    about: Literal["artifact", "diff", "question"]
     """Whether `subject` is a text that a phase made, changes of files, or something to be answered in words."""
     subject: str
     choices: tuple[Kind, ...]
@@ -45,7 +45,7 @@ class Question:
             "step": self.step,
             "phase": self.phase,
             "title": self.title,
-            "about": self.kind,
+            "about": self.about,
             "subject": self.subject,
             "choices": list(self.choices),
             "reasons": self.reasons,

@@ -18,6 +18,7 @@ from chatdev.chain.context import Context
 from chatdev.chain.dialogue import Dialogue, Talk
 from chatdev.chain.filing import Filing
 from chatdev.chain.pictures import draw
+from chatdev.chain.questions import clarify
 from chatdev.chain.review import Review
 from chatdev.company import Phase
 from chatdev.company.artifacts import HUMAN
@@ -53,6 +54,8 @@ class PhaseRun:
             assistant=self.phase.assistant,
             head=self.ctx.history.head(),
         )
+        if self.phase.conclusion == "answers":
+            return self._end(Outcome(clarify(self.ctx, self.phase, self.step), changed=False))
         review = Review(self.ctx, self.phase, self.step, started["head"])
         if self.phase.instructor == HUMAN:
             wish = review.wish()

@@ -44,6 +44,8 @@ class Review:
     def wanted(self) -> bool:
         """Whether the company wants this phase signed off, and the person still does."""
         review, settled = self.ctx.bundle.company.review, self.ctx.progress.settled
+        if self.phase.conclusion == "answers":  # the person has just said it
+            return False
         named = review == "all" or (review != "none" and self.phase.name in review)
         return named and not settled & {"*", self.phase.name}
 
@@ -88,22 +90,22 @@ class Review:
         return self._question("diff", self.ctx.history.last_diff(), choices, self.ctx.brief.text("review"))
 
     def _result(self) -> Question:
-        kind: Literal["diff", "artifact"] = "diff" if self._of_files else "artifact"
-        return self._question(kind, self._subject(), self._choices(), self._reasons())
+        about: Literal["diff", "artifact"] = "diff" if self._of_files else "artifact"
+        return self._question(about, self._subject(), self._choices(), self._reasons())
 
     def _question(
-        self, kind: Literal["diff", "artifact"], subject: str, choices: tuple[Kind, ...], reasons: str
+        self, about: Literal["diff", "artifact"], subject: str, choices: tuple[Kind, ...], reasons: str
     ) -> Question:
         return Question(
             step=self.step,
             phase=self.phase.name,
             title=self.phase.title,
-            kind=kind,
+            about=about,
             subject=subject,
             choices=choices,
             reasons=reasons,
             evidence=evidence(self.ctx),
-            files=tuple(self._changed()) if kind == "diff" else (),
+            files=tuple(self._changed()) if about == "diff" else (),
             folder=self.ctx.product.root,
         )
 

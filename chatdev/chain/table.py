@@ -101,8 +101,12 @@ class Table:
                     self.inbox.refuse(letter.name, "it answers no open question")
                 elif letter.answer not in question.choices:
                     self.inbox.refuse(letter.name, f"{letter.answer} cannot be answered here")
+                elif letter.answer == "comment" and not letter.text.strip():
+                    self.inbox.refuse(letter.name, "it says nothing")
                 else:
-                    text = letter.text if letter.answer == "edit" else letter.text[:LONGEST_TEXT]
+                    # A reply from a role's chair may hold files, as an edit does.
+                    whole = letter.answer == "edit" or question.about == "question"
+                    text = letter.text if whole else letter.text[:LONGEST_TEXT]
                     return Answer(letter.answer, text, letter.files, letter.name)
             return None
 

@@ -53,7 +53,9 @@ answers_option = click.option(
 @click.option("--task-file", metavar="FILE", help="Read the task from a file; - is standard input.")
 @click.option("--name", metavar="TEXT", help="Name of the product.  [default: from the task]")
 @click.option("--company", default="default", show_default=True, metavar="NAME|FILE|DIR", help="Who builds it.")
-@click.option("--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID or scripted:NAME-OR-FILE.")
+@click.option(
+    "--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID, scripted:NAME, mailbox:FOLDER or human."
+)
 @click.option("--from", "source", metavar="DIR", help="Start from a folder, a repository or a product.")
 @click.option("--review", metavar="PHASES", help="Phases a person signs off: all, none or a,b,c.")
 @answers_option
@@ -111,7 +113,7 @@ def run_command(
         resolve(model_name(bundle, role))
     bundle.make_models(absolute)
     begin = _source(source, out)
-    person = _person(bundle, answers)
+    person = _person(bundle, answers, as_json)
     product = products.create(warehouse(out), name or wanted)
     bundle.write(product.company)
     life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
@@ -162,7 +164,7 @@ def resume_command(
     begin = Path(started["source"]) if started["source"] else None
     if given:
         bundle.write(found.company)
-    person = _person(bundle, answers)
+    person = _person(bundle, answers, as_json)
     life = CompanyRun(found, bundle, Order(started["task"], started["seed"], begin), person)
     return work(life, quiet, verbose, as_json)
 
@@ -202,12 +204,12 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
         found = None if quiet else _screen(ledger, titles, verbose, as_json)
         if found is not None:
             screens.append(found)
-        return [screen.read for screen in screens]
+        readers = [screen.read for screen in screens]
+        _listen(life, screens, as_json)
+        return readers
 
     life.screens = make
     _heed_signals()
-    if hasattr(life.person, "screens"):
-        life.person.screens = screens
     try:
         report = life.run()
     except UserError:
@@ -228,6 +230,42 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
             click.echo(line)
     code = report["exit_code"]
     return int(code)
+
+
+def _listen(life: CompanyRun, screens: list[Any], as_json: bool) -> None:
+    """Where somebody is at the terminal: let them speak while the agents work, and pause with Ctrl-C."""
+    from chatdev.run.inbox import Inbox
+    from chatdev.screen.typing import Pause, Speech, Typing, at_terminal
+
+    person = life.person
+    if not isinstance(person, _terminal_person()):
+        return
+    roles = {name: life.bundle.roles[name].title for name in life.bundle.used_roles()}
+    speech = Speech(Inbox(life.product.inbox), roles)
+    live = [screen for screen in screens if hasattr(screen, "typed")]
+    if live and not as_json:
+        typing = Typing(person.keyboard, live[0], speech)
+        typing.go_on()
+        # It leaves the terminal first and comes back last.
+        screens.insert(0, typing)
+    person.screens = screens
+    if at_terminal():
+
+        def hint(text: str) -> None:
+            for screen in live:
+                screen.hint = text
+            if text and not live:
+                os.write(2, f"\n{text}\n".encode())
+
+        pause = Pause(person, speech, hint)
+        life.rest = pause.rest
+        signal.signal(signal.SIGINT, pause.signalled)
+
+
+def _terminal_person() -> Any:
+    from chatdev.screen.ask import TerminalPerson
+
+    return TerminalPerson
 
 
 def _heed_signals() -> None:
@@ -283,24 +321,29 @@ def _source(source: str | None, out: str | None) -> Path | None:
     return products.find(warehouse(out), source).root
 
 
-def _person(bundle: CompanyBundle, answers: str | None) -> Any:
+def _person(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
     """Whoever answers, where the company needs somebody; that nobody is there is told before anything is spent."""
     from chatdev.chain.absent import ByLetter, FromFile
+    from chatdev.chain.crew import model_name
     from chatdev.chain.people import TWO_WAYS, Nobody
+    from chatdev.llm.select import resolve
+    from chatdev.screen.typing import at_terminal
 
     if answers == "inbox":
         return ByLetter()
     if answers is not None:
         return FromFile(Path(answers).expanduser())
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
-    if bundle.company.review == "none" and not asks:
+    chairs = [role for role in bundle.used_roles() if resolve(model_name(bundle, role)) == "human"]
+    needed = bundle.company.review != "none" or asks or chairs
+    if not needed and not at_terminal():
         return Nobody()
     if sys.stdin is None or not sys.stdin.isatty():
-        who = f'the phase "{asks[0]}" asks a person' if asks else f"review: {_listed(bundle)} asks a person"
+        who = f"review: {_listed(bundle)} asks a person"
+        if asks or chairs:
+            who = f'the phase "{asks[0]}" asks a person' if asks else f'a person is the "{chairs[0]}"'
         raise UserError(f"{who}, and there is no terminal", fix=TWO_WAYS)
-    from chatdev.screen.ask import TerminalPerson
-
-    return TerminalPerson()
+    return _terminal_person()(out=sys.stderr if as_json else sys.stdout)
 
 
 def _listed(bundle: CompanyBundle) -> str:

@@ -36,6 +36,8 @@ def _contradictions(phase: Phase) -> Iterable[tuple[str, tuple[str, ...]]]:
             yield f"writes {quoted(word)} needs conclusion: {word}", ("writes", word)
         elif phase.conclusion in PRODUCTS and word != phase.conclusion:
             yield f"conclusion: {phase.conclusion} writes {phase.conclusion} and nothing else", ("writes", word)
+    if phase.conclusion == "answers" and phase.writes:
+        yield "conclusion: answers writes nothing; the answers become part of the task", ("writes",)
     if phase.conclusion in ("text", "line") and len(phase.writes) > 1:
         yield f"conclusion: {phase.conclusion} writes one artifact; use conclusion: yaml for several", ("writes",)
     if phase.conclusion == "yaml" and not phase.writes:

@@ -69,9 +69,12 @@ class Phase(Settings):
     """The artifact or artifacts that the conclusion becomes."""
     turns: Int = Field(default=1, ge=1, le=100)
     """Replies of the assistant at most; above 1 the instructor answers in between."""
-    conclusion: Literal["text", "line", "files", "yaml", "pictures"] = "text"
+    conclusion: Literal["text", "line", "files", "yaml", "pictures", "answers"] = "text"
     """What the reply is read as: the whole text, the line after `<INFO>`, files, a YAML mapping of the
-    artifacts written, or pictures."""
+    artifacts written, pictures, or questions to the person, whose answers become part of the task (the phase is
+    passed over where nobody is there)."""
+    questions: Int = Field(default=5, ge=1, le=20)
+    """Questions that the person is asked at most (conclusion: answers)."""
     done_when: str | None = None
     """A control line, such as `<INFO> Finished`: when the assistant says it, the condition `<phase>.done`
     holds."""
@@ -164,7 +167,8 @@ class Company(Settings):
     """Another company, by name or file, whose settings hold where this one says nothing: mappings are
     merged, the chain and other lists are replaced as a whole."""
     model: str = "auto"
-    """`auto`, `apprentice`, `hf:<id or folder>`, `openai:<name>` or `scripted:<name or file>`."""
+    """`auto`, `apprentice`, `hf:<id or folder>`, `openai:<name>`, `scripted:<name or file>`,
+    `mailbox:<folder>` or `human`."""
     background: str = ""
     """What every agent is told about the company."""
     gui: Bool = True

@@ -92,8 +92,10 @@ class WindowState:
 class Stream(Protocol):
     """One agent, one endless conversation. The pinned head was given when it was opened.
 
-    A stream whose replies are paid for may offer one thing more: `unsaid: Usage | None`, what the last `say` cost
-    when it ended by an exception or was closed early, so that no reply came of it. Read it with `getattr`.
+    A stream whose replies are paid for may offer more: `unsaid: Usage | None`, what the last `say` cost
+    when it ended by an exception or was closed early, so that no reply came of it. One whose replies somebody writes
+    may offer `name_next(key, phase)`, called before `say`, and `waited: float`, seconds of waiting for the last reply
+    that are nobody's work. Read them with `getattr`.
 
     A stream that computes what it remembers offers `savable: bool`: whether a snapshot of it can be restored. Others
     have no such attribute; being told everything again costs them nothing.

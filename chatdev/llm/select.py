@@ -1,4 +1,4 @@
-"""From what a user writes (`openai:gpt-4o-mini`, `hf:./weights`, `scripted:snake`, `auto`) to a model.
+"""From what a user writes (`openai:gpt-4o-mini`, `hf:./weights`, `scripted:snake`, `human`, `auto`) to a model.
 
 `open_model` opens it, `resolve` only says what would be opened (no network, no weights), and `preflight` asks
 an opened model whether it can be reached before anything is spent. Heavy libraries are imported when a model
@@ -18,6 +18,7 @@ from typing import Literal, Protocol, runtime_checkable
 from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
+from chatdev.llm.by_hand import ByHandModel, Page
 from chatdev.llm.redact import shown_url
 from chatdev.llm.scripted import ScriptedModel
 
@@ -27,6 +28,9 @@ OnNotice = Callable[[str], None]
 """Called with one line that a person should see once."""
 OnProgress = Callable[[str, float], None]
 """Called while weights are fetched and loaded: what is being done, and how much of it is, 0 to 1."""
+
+OnPage = Callable[[Page], str]
+"""Lays a page before the person who sits in a role's chair, and waits for what they say."""
 
 DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 THREE_WAYS = (
@@ -57,6 +61,7 @@ class Setting:
     on_notice: OnNotice | None
     on_progress: OnProgress | None
     memory: Memory
+    on_page: OnPage | None = None
 
 
 def open_model(
@@ -68,11 +73,13 @@ def open_model(
     on_notice: OnNotice | None = None,
     on_progress: OnProgress | None = None,
     memory: Memory = Memory(),
+    on_page: OnPage | None = None,
 ) -> Model:
     """Open the model that a user named.
 
     Args:
-        spec: `auto`, `openai:<model>`, `hf:<folder or hub id>` or `scripted:<name or file>`.
+        spec: `auto`, `openai:<model>`, `hf:<folder or hub id>`, `scripted:<name or file>`, `mailbox:<folder>` or
+            `human`.
         sampling: how tokens are chosen; greedy unless given.
         env: where OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_IMAGE_MODEL, CHATDEV_MODEL,
             CHATDEV_PRICES (a file) and CHATDEV_API_TIMEOUT (seconds of silence) are looked up; the process
@@ -81,12 +88,13 @@ def open_model(
         on_notice: told what a person should know, such as a chat template that had to be made up.
         on_progress: told how fetching and loading weights go on.
         memory: how the streams of a local model remember.
+        on_page: asks the person, for `human`.
 
     Raises:
         UserError: unknown name, missing file, key, endpoint or weights.
     """
     found = os.environ if env is None else env
-    setting = Setting(sampling or Sampling(), found, on_wait, on_notice, on_progress, memory)
+    setting = Setting(sampling or Sampling(), found, on_wait, on_notice, on_progress, memory, on_page)
     scheme, rest = split(resolve_auto(spec, setting.env))
     return OPENERS[scheme](rest, setting)
 
@@ -119,12 +127,14 @@ def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
 
 
 def absolute(spec: str) -> str:
-    """A model's name that means the same from every folder: a path that is there becomes absolute, all else stays."""
+    """A model's name that means the same from every folder: a path that is there, and any mailbox, becomes absolute."""
     scheme, colon, rest = spec.partition(":")
-    if scheme not in ("hf", "scripted") or not colon or not rest:
+    if scheme not in ("hf", "scripted", "mailbox") or not colon or not rest:
         return spec
     try:
         path = Path(rest).expanduser()
+        if scheme == "mailbox":  # it need not be there yet
+            return f"{scheme}:{path.resolve()}"
         shipped = scheme == "scripted" and (library_root() / "scripts" / f"{rest}.yaml").is_file()
         return f"{scheme}:{path.resolve()}" if not shipped and path.exists() else spec
     except (OSError, ValueError, RuntimeError):  # a NUL, too long, or the home of nobody
@@ -138,6 +148,8 @@ def split(spec: str) -> tuple[str, str]:
         UserError: there is no such scheme, or nothing behind the colon.
     """
     scheme, colon, rest = spec.partition(":")
+    if spec == "human":
+        return "human", ""
     if not colon and scheme not in OPENERS:
         raise UserError(
             f'the model "{spec}" does not say where it runs',
@@ -242,9 +254,25 @@ def _open_local(rest: str, setting: Setting) -> Model:
     return made
 
 
+def _open_human(rest: str, setting: Setting) -> Model:
+    if rest:
+        raise UserError(f'"human:{rest}" has a name too many', fix="The person at the table is: human")
+    if setting.on_page is None:
+        raise UserError("a role's chair is a person's, and there is nobody to ask")
+    return ByHandModel("human", False, setting.on_page, "a person sits in this chair")
+
+
+def _open_mailbox(rest: str, setting: Setting) -> Model:
+    from chatdev.llm.mailbox import mailbox
+
+    return mailbox(Path(rest).expanduser(), f"mailbox:{rest}", setting.on_notice)
+
+
 OPENERS: dict[str, Callable[[str, Setting], Model]] = {
     "openai": _open_endpoint,
     "hf": _open_local,
     "scripted": _open_scripted,
+    "mailbox": _open_mailbox,
+    "human": _open_human,
 }
 """Back ends by the word before the colon; other parts of the program may add theirs."""

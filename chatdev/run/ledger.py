@@ -93,8 +93,7 @@ class Ledger:
             self.total, self.worked, self._born = Account(), 0.0, None
             self.by_role.clear()
             self.by_phase.clear()
-        if event.kind == "answered":
-            self.worked -= event.get("waited", 0.0)
+        self.worked -= event.get("waited", 0.0)
         if event.kind in ("said", "spent"):
             for account in (self.total, self.by_role[event["agent"]], self.by_phase[event["phase"]]):
                 account.add(event)

@@ -51,6 +51,10 @@ class LiveScreen:
         self._step = ""
         self._window = ""
         self._loading = ""
+        self.typed = ""
+        """What a person has typed so far."""
+        self.hint = ""
+        """Said at the end of the status line."""
         self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._foot)
         self._live.start()
 
@@ -89,6 +93,15 @@ class LiveScreen:
     def go_on(self) -> None:
         self._live.start()
 
+    def note(self, text: str) -> None:
+        """Print a line of the person's own; called from another thread."""
+        self._print(f"   {text}", "bold magenta")
+
+    def raw(self, text: str) -> None:
+        """Send a control sequence of ours to the terminal."""
+        self._console.file.write(text)
+        self._console.file.flush()
+
     def _head(self, event: Event) -> None:
         title = f"[{event['step']}] {event['title']}"
         if event.get("assistant"):
@@ -123,8 +136,11 @@ class LiveScreen:
     def _foot(self) -> RenderableType:
         total = self._ledger.total
         parts = [self._loading, self._step, f"{total.tokens:,} tokens", total.money_text()]
-        parts += [seconds_text(self._ledger.seconds(self._clock())), self._window]
-        status = Text(" · ".join(part for part in parts if part), style="reverse", no_wrap=True)
-        if not self._partial:
-            return status
-        return Group(Text(self._partial[-self._console.width * 3 :]), status)
+        parts += [seconds_text(self._ledger.seconds(self._clock())), self._window, self.hint]
+        lines = [Text(" · ".join(part for part in parts if part), style="reverse", no_wrap=True)]
+        if self._partial:
+            lines.insert(0, Text(self._partial[-self._console.width * 3 :]))
+        if self.typed:
+            end = safe(self.typed.replace("\n", " "))[-self._console.width + 4 :]
+            lines.append(Text(f"> {end}", style="bold magenta", no_wrap=True))
+        return Group(*lines)

@@ -31,5 +31,10 @@ class PlainScreen:
         self._out.write(text.encode(encoding, "replace").decode(encoding, "replace") + "\n")
         self._out.flush()
 
+    def pause(self) -> None:
+        """Nothing is ever overwritten, so nothing has to step aside."""
+
+    go_on = pause
+
     def close(self) -> None:
         """Nothing to take down."""

@@ -92,3 +92,9 @@ class Background:
 
     def text(self):
         return Path(self.out.name).read_text(encoding="utf-8")
+
+
+def events_of(folder, *kinds):
+    """The events of the only product below a folder, of some kinds or all."""
+    events, _ = read_events(only_product(folder) / ".chatdev" / "journal.jsonl")
+    return [event for event in events if not kinds or event.kind in kinds]

@@ -44,7 +44,8 @@ def files(folder):
 
 def test_undo_goes_back_step_by_step_and_resume_does_the_steps_again(snake, tmp_path):
     product, end = snake
-    said = [chatdev("undo", "snake", cwd=tmp_path).stdout.splitlines()[0] for _ in range(3)]
+    undone = [chatdev("undo", "snake", cwd=tmp_path) for _ in range(3)]
+    said = [done.stdout.partition("\n")[0] or done.stderr for done in undone]
     assert said == [
         "undone: Verify [final]",
         "undone: Manual [manual]",

@@ -1,42 +1,15 @@
-"""The other companies and the ways a person takes part, each as a whole run."""
+"""The other companies, each as a whole run."""
 
-import json
-import os
-import pty
 import subprocess
-import sys
 
 import pytest
 
-from chatdev.run.journal import read_events
 from tests.chain.house import chatdev, git, only_product
+from tests.chain.table import company, events_of, script
 from tests.fake_behaviours import picture
 from tests.fake_openai import FakeOpenAI
 
-unix = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 HELLO = '<file path="main.py">\nprint("hello")\n</file>\n'
-
-
-def script(tmp_path, *replies):
-    """A script file whose replies are played in order."""
-    path = tmp_path / "script.yaml"
-    path.write_text(json.dumps({"name": "test", "replies": list(replies)}), encoding="utf-8")
-    return f"scripted:{path}"
-
-
-def company(tmp_path, chain, roles="cto, programmer, reviewer", **files):
-    """A user's company folder that extends the default one."""
-    folder = tmp_path / "mine"
-    (folder / "phases").mkdir(parents=True)
-    (folder / "company.yaml").write_text(f"extends: default\nroles: [{roles}]\n{chain}", encoding="utf-8")
-    for name, text in files.items():
-        (folder / "phases" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return str(folder)
-
-
-def events_of(folder):
-    events, _ = read_events(only_product(folder) / ".chatdev" / "journal.jsonl")
-    return events
 
 
 def test_solo_is_one_reply_and_the_same_verification(tmp_path):
@@ -198,57 +171,10 @@ def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path
     assert run_size < phase_size
 
 
-def at_a_terminal(typed, folder, *args):
-    """Run with a person at a pseudo terminal who types all this; returns exit status and output."""
-    master, slave = pty.openpty()
-    run = subprocess.Popen(
-        [sys.executable, "-m", "chatdev", "--task", "x", "--sandbox", "none", *args],
-        cwd=folder, stdin=slave, stdout=subprocess.PIPE, env={**os.environ, "CI": "true"}, text=True,
-    )  # fmt: skip
-    os.close(slave)
-    os.write(master, typed)
-    out, _ = run.communicate(timeout=60)
-    os.close(master)
-    return run.returncode, out
-
-
-BUILD = "instructor: cto\nassistant: programmer\nwrites: files\nconclusion: files\nprompt: Build.\n"
-
-
-@unix
-def test_a_person_comments_until_approved(tmp_path):
-    model = script(tmp_path, HELLO, HELLO.replace("hello", "good morning"))
-    folder = company(tmp_path, "review: [build]\nchain: [build]\n", build=BUILD)
-    code, out = at_a_terminal(b"c\nFriendlier, please\n.\n\n", tmp_path, "--company", folder, "--model", model)
-    assert code == 3, out
-    assert "good morning" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
-    answers = [(event["answer"], event["text"]) for event in events_of(tmp_path) if event.kind == "answered"]
-    assert answers == [("comment", "Friendlier, please"), ("approve", "")]
-
-
-@unix
-def test_the_human_review_phase_goes_round_until_the_person_has_no_wish(tmp_path):
-    model = script(tmp_path, HELLO, HELLO.replace("hello", "hi"), HELLO.replace("hello", "howdy"))
-    chain = "chain:\n  - build\n  - loop: {name: people, times: 5, until: human_review.done, do: [human_review]}\n"
-    folder = company(tmp_path, chain, build=BUILD)
-    code, out = at_a_terminal(b"say hi\nsay howdy\n\n", tmp_path, "--company", folder, "--model", model)
-    assert code == 3, out
-    assert "howdy" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
-    told = [event["text"] for event in events_of(tmp_path) if event.kind == "told"]
-    assert "say howdy" in told[2]
-
-
-@unix
-def test_a_person_who_stops_the_run_can_go_on_later(tmp_path):
-    model = script(tmp_path, HELLO)
-    folder = company(tmp_path, "review: all\nchain: [build]\n", build=BUILD)
-    code, out = at_a_terminal(b"s\n", tmp_path, "--company", folder, "--model", model)
-    assert code == 5, out
-    assert "resume" in out
-
-
 def test_without_a_terminal_a_review_fails_before_anything_is_spent(tmp_path):
     done = chatdev("--task", "x", "--review", "all", "--model", script(tmp_path, HELLO), cwd=tmp_path)
     assert done.returncode == 1
     assert "there is no terminal" in done.stderr
+    assert "--answers FILE" in done.stderr
+    assert "--answers inbox" in done.stderr
     assert not (tmp_path / "warehouse").exists()
