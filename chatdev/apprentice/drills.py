@@ -22,7 +22,7 @@ SYLLABLES = """
 a ba be bi bo bra bu ca ce cha co cri da de di do dra du e el en fa fe fi flo fo ga ge gi glo go gra ha he hi ho
 i in ja jo ka ke ki kla ko kri la le li lo lu ma me mi mo mu na ne ni no nu o or pa pe phi pi pla po pra qua ra
 re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa we wi wo xa xe ya yo za ze zi zu
-""".split()
+""".split()  # noqa: SIM905
 ASK = "Write only the settings of the program, one line each."
 
 
