@@ -27,18 +27,18 @@ def bundled() -> Path | None:
     return WEIGHTS if (WEIGHTS / "config.json").is_file() and any(WEIGHTS.glob("*.safetensors")) else None
 
 
-def facts(folder: Path = WEIGHTS) -> dict[str, object]:
+def facts(folder: Path | None = None) -> dict[str, object]:
     """What is written beside the weights (families, prompts' digests, recipe); empty where there is nothing."""
     try:
-        found = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        found = json.loads(((folder or WEIGHTS) / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def what_it_is(folder: Path = WEIGHTS) -> str:
+def what_it_is() -> str:
     """One line for the person who did not choose a model."""
-    families = facts(folder).get("families")
+    families = facts().get("families")
     count = len(families) if isinstance(families, list) else "some"
     return (
         f"the bundled apprentice knows {count} kinds of small programs; for anything else: "

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from chatdev.llm.local.rope import Rope
+from chatdev.llm.local.rope import Rope, UnsupportedModelError
 
 NAME = "chatdev_streamed"
 
@@ -65,9 +65,12 @@ def use_streamed(model: Any) -> Rope:
     """Let `model` attend as streams do; returns the operator that moves its keys.
 
     Raises:
-        UnsupportedModelError: its keys cannot be moved.
+        UnsupportedModelError: its keys cannot be moved, or it does not attend to everything in every layer.
     """
     rope = Rope.of(model)
+    kinds = set(getattr(model.config.get_text_config(decoder=True), "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"}:
+        raise UnsupportedModelError(f"its layers are of the kinds {', '.join(sorted(kinds))}")
     AttentionInterface.register(NAME, _attend)
     model.set_attn_implementation(NAME)
     return rope
@@ -77,6 +80,8 @@ def _attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, scaling: float | None = None, **options: Any
 ) -> tuple[Tensor, None]:
     """[rows, heads, tokens, dim] in, [rows, tokens, heads, dim] out."""
+    if options.get("softcap") is not None or options.get("s_aux") is not None:
+        raise UnsupportedModelError("its attention has more to it than keys and values")
     sight, tokens = _sight.get(), query.shape[2]
     grouped = query.shape[1] != key.shape[1]
     first = min(tokens, sight.total)

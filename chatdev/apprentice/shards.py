@@ -45,7 +45,7 @@ class Making:
     """Folder."""
     seed: int
     curriculum: str = CURRICULUM
-    """The module that has FAMILIES, lesson, is_held_out and unknown_task."""
+    """The module that has FAMILIES, lesson, is_held_out, held_out and unknown_tasks."""
 
 
 @dataclass
@@ -67,12 +67,12 @@ class Rows:
         return np.diff(self.starts)
 
     @classmethod
-    def of(cls, found: Sequence[Row]) -> Rows:
-        """Rows as arrays; those with nothing to learn are left out."""
-        kept = [row for row in found if row.own and row.own[0][0] < LONGEST]
+    def of(cls, found: Sequence[Row], longest: int = LONGEST) -> Rows:
+        """Rows as arrays, cut to `longest` tokens; those with nothing to learn are left out."""
+        kept = [row for row in found if row.own and row.own[0][0] < longest]
         small = all(max(row.ids) < 1 << 16 for row in kept)
-        ids = [np.asarray(row.ids[:LONGEST], dtype=np.uint16 if small else np.uint32) for row in kept]
-        kinds = [np.asarray(row.kinds()[:LONGEST], dtype=np.uint8) for row in kept]
+        ids = [np.asarray(row.ids[:longest], dtype=np.uint16 if small else np.uint32) for row in kept]
+        kinds = [np.asarray(row.kinds()[:longest], dtype=np.uint8) for row in kept]
         starts = np.cumsum([0, *map(len, ids)])
         sinks = np.asarray([row.sinks for row in kept], dtype=np.int32)
         if not kept:
@@ -110,8 +110,8 @@ def lesson_rows(making: Making, number: int, spelling: Spelling, curriculum: Any
     if rng.random() < REWORDED_SHARE:
         bundle = reworded(bundle, rng)
     if rng.random() < UNKNOWN_SHARE:
-        task = curriculum.unknown_task(rng.randrange(1 << 30))
-        return rehearse(None, Course(unknown=True), bundle, spelling, seed=number, task=task).rows(spelling)
+        for task in curriculum.unknown_tasks(rng.randrange(1 << 30), 1):
+            return rehearse(None, Course(unknown=True), bundle, spelling, seed=number, task=task).rows(spelling)
     family = rng.choice(sorted(curriculum.FAMILIES))
     lesson = curriculum.lesson(family, rng.randrange(1 << 30))
     while curriculum.is_held_out(lesson):

@@ -211,7 +211,7 @@ def finish(out: Path, options: Options) -> None:
     held = [line for line in log if "held_out" in line]
     facts = {
         "families": sorted(curriculum.FAMILIES),
-        "curriculum": getattr(curriculum, "digest", str)(),
+        "curriculum": curriculum.digest(curriculum.held_out()),
         "prompts": prompt_digests(),
         "options": asdict(options),
         "measured": held[-1] if held else {},

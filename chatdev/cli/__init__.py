@@ -31,6 +31,7 @@ COMMANDS = {
     "studio": "chatdev.cli.studio",
     "doctor": "chatdev.cli.doctor",
     "bench": "chatdev.cli.bench",
+    "distill": "chatdev.cli.distill",
 }
 """Every command and the module that holds it; a module is imported when its command is used."""
 

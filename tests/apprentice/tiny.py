@@ -108,8 +108,9 @@ def held_out():
     return [one for one in (lesson("counter", seed) for seed in range(10_000, 10_600)) if is_held_out(one)]
 
 
-def unknown_task(seed):
-    return f"Build a {random.Random(seed).choice(['chess engine', 'mail client', 'weather map', 'compiler'])}"
+def unknown_tasks(seed, count=100):
+    rng = random.Random(seed)
+    return [f"Build a {rng.choice(['chess engine', 'mail client', 'weather map', 'compiler'])}" for _ in range(count)]
 
 
 def lesson(family, seed):
@@ -129,3 +130,7 @@ def lesson(family, seed):
     )
     task = f'Build a counter called "{name}" that stops at {choices["limit"]} and counts in steps of {choices["step"]}.'
     return SimpleNamespace(family="counter", choices=choices, told=tuple(choices), task=task, program=program)
+
+
+def digest(lessons):
+    return f"{len(list(lessons))} lessons"
