@@ -38,6 +38,8 @@ class Question:
     """Paths that were changed, for an editor."""
     folder: Path | None = None
     """The product."""
+    head: str | None = None
+    """The newest commit that is shown."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields of the event `asked`."""
@@ -51,6 +53,7 @@ class Question:
             "reasons": self.reasons,
             "evidence": self.evidence,
             "files": list(self.files),
+            "head": self.head,
         }
 
 

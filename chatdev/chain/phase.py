@@ -35,6 +35,8 @@ class Outcome:
     """It changed files."""
     rejected: str | None = None
     """Why a person wants it done again, empty without a reason; None when nobody does."""
+    gave_up: str | None = None
+    """What the assistant said with the phase's `stop_when`: it cannot do the task."""
 
 
 class PhaseRun:
@@ -64,7 +66,10 @@ class PhaseRun:
             names["comment"] = wish
         more = self.ctx.words.say("rejected", reason=self.rejected) if self.rejected is not None else ""
         dialogue = Dialogue(self.ctx, self.phase, self.step, names, more)
-        done = self._take(dialogue, dialogue.hold(), names)
+        talk = dialogue.hold()
+        if concluding.is_done(talk.last.text, self.phase.stop_when):
+            return self._end(Outcome(done=False, changed=False, gave_up=_first_line(talk.last.text)))
+        done = self._take(dialogue, talk, names)
 
         def revise(comment: str) -> None:
             nonlocal done
@@ -170,6 +175,12 @@ class PhaseRun:
     def _notice(self, text: str) -> None:
         key = self.ctx.key(f"{self.step}/notice")
         self.ctx.journal.once("notice", key, lambda: {"text": text, "step": self.step})
+
+
+def _first_line(reply: str) -> str:
+    """What an agent says first in its own words."""
+    lines = (line.strip() for line in concluding.own_lines(reply))
+    return next((line for line in lines if line and not line.startswith(concluding.CONTROL)), "")
 
 
 def _plain(value: Any) -> str:

@@ -87,7 +87,13 @@ class Review:
 
     def _wish(self) -> Question:
         choices: tuple[Kind, ...] = ("comment", "approve", "edit", "stop", "always")
-        return self._question("diff", self.ctx.history.last_diff(), choices, self.ctx.brief.text("review"))
+        return self._question("diff", self.ctx.history.diff(self._seen()), choices, self.ctx.brief.text("review"))
+
+    def _seen(self) -> str:
+        """The version that the person saw when this phase last asked; at first, the one before the run."""
+        asked = [event for event in self.ctx.journal.of_kind("asked") if event["phase"] == self.phase.name]
+        started = next(self.ctx.journal.of_kind("step_started"))
+        return (asked[-1]["head"] if asked else started["head"]) or EMPTY
 
     def _result(self) -> Question:
         about: Literal["diff", "artifact"] = "diff" if self._of_files else "artifact"
@@ -107,6 +113,7 @@ class Review:
             evidence=evidence(self.ctx),
             files=tuple(self._changed()) if about == "diff" else (),
             folder=self.ctx.product.root,
+            head=self.ctx.history.head(),
         )
 
     def _choices(self) -> tuple[Kind, ...]:

@@ -50,8 +50,8 @@ def _step(ctx: Context, step: AnyStep, path: str) -> None:
 
 
 def _phase(ctx: Context, phase: Phase, path: str) -> None:
-    """Run a phase; again when a person rejects it. One that leaves the product without any file is an end, and a
-    resumed run asks anew."""
+    """Run a phase; again when a person rejects it. One that leaves the product without any file is an end, as one whose
+    agent gives up is, and a resumed run asks anew."""
     reason = None
     for attempt in itertools.count(1):
         here = path if attempt == 1 else f"{path}~{attempt}"
@@ -63,11 +63,22 @@ def _phase(ctx: Context, phase: Phase, path: str) -> None:
         reason = outcome.rejected
         if reason is not None:
             continue
+        if outcome.gave_up is not None:
+            _give_up(ctx, phase, here, outcome.gave_up)
+            continue
         if phase.conclusion != "files" or not ctx.progress.empty or ctx.brief.has("existing"):
             return
         if ctx.journal.recorded(f"{here}/empty") is None:
             ctx.journal.append("empty", f"{here}/empty", step=here)
             raise Stop(f'"{phase.title}" ended without a single file; resume asks again')
+
+
+def _give_up(ctx: Context, phase: Phase, path: str, said: str) -> None:
+    """An agent says that the company cannot do this: an end, and a resumed run (with another model, say) asks anew."""
+    if ctx.journal.recorded(f"{path}/gave_up") is None:
+        ctx.journal.append("gave_up", f"{path}/gave_up", step=path)
+        who = ctx.bundle.roles[phase.assistant].title
+        raise Stop(f"the {who} says that this cannot be done" + (f": {said}" if said else ""))
 
 
 def _loop(ctx: Context, step: LoopStep, path: str) -> None:

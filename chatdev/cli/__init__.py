@@ -35,6 +35,7 @@ COMMANDS = {
     "studio": "chatdev.cli.studio",
     "doctor": "chatdev.cli.doctor",
     "bench": "chatdev.cli.bench",
+    "distill": "chatdev.cli.distill",
 }
 """Every command and the module that holds it; a module is imported when its command is used."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatdev.apprentice import what_it_is
 from chatdev.cli.common import command_name, warehouse
+from chatdev.llm.select import APPRENTICE
 from chatdev.run.product import Product
 from chatdev.screen.text import safe, seconds_text
 
@@ -21,6 +23,8 @@ def ending(report: dict[str, Any], product: Product) -> list[str]:
     lines = ["", f"{report['verdict'].upper()}  {safe(report['reason'])}", f"  spent   {spent}"]
     if any(str(model).startswith("scripted:") for model in report["models"].values()):
         lines.append("  model   scripted: recorded replies were played, nothing was generated")
+    if report["verdict"] != "verified" and APPRENTICE in report["models"].values():
+        lines.append(f"  model   {what_it_is()}")
     if report["state"] != "finished":
         lines.append(f"  go on   {command} resume {name}")
     elif report["files"]:

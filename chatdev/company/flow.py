@@ -52,8 +52,10 @@ def _contradictions(phase: Phase) -> Iterable[tuple[str, tuple[str, ...]]]:
     for key in ("only", "never"):
         if getattr(phase, key) and phase.conclusion not in PRODUCTS:
             yield f"{key} needs conclusion: files; this phase writes none", (key,)
-    if phase.done_when is not None and (not phase.done_when.startswith("<INFO>") or "\n" in phase.done_when):
-        yield "done_when must be one line that begins with <INFO>", ("done_when",)
+    for key in ("done_when", "stop_when"):
+        line = getattr(phase, key)
+        if line is not None and (not line.startswith("<INFO>") or "\n" in line):
+            yield f"{key} must be one line that begins with <INFO>", (key,)
 
 
 def lint_flow(

@@ -78,6 +78,9 @@ class Phase(Settings):
     done_when: str | None = None
     """A control line, such as `<INFO> Finished`: when the assistant says it, the condition `<phase>.done`
     holds."""
+    stop_when: str | None = None
+    """A control line, such as `<INFO> Unknown`, by which the assistant says that it cannot do the task: the run stops
+    there, not verified; resumed, it asks again."""
     choices: list[str] = Field(default_factory=list)
     """The conclusion must be one of these, whatever the case of its letters (conclusion: line)."""
     default: str | None = None

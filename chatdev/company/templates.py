@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -70,12 +70,17 @@ def _made(text: str, values: Mapping[str, Any]) -> str:
     budget, pieces = Budget(), list[str]()
     token = BUDGET.set(budget)
     try:
-        for piece in environment().from_string(text).generate(dict(values)):
+        for piece in _compiled(text).generate(dict(values)):
             budget.take(chars=len(piece))
             pieces.append(piece)
     finally:
         BUDGET.reset(token)
     return "".join(pieces)
+
+
+@lru_cache(maxsize=128)
+def _compiled(text: str) -> Template:
+    return environment().from_string(text)
 
 
 def _told(make: Callable[[], str], where: str) -> str:

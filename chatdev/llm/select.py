@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from chatdev.apprentice import bundled, what_it_is
 from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
@@ -32,6 +33,8 @@ OnProgress = Callable[[str, float], None]
 OnPage = Callable[[Page], str]
 """Lays a page before the person who sits in a role's chair, and waits for what they say."""
 
+APPRENTICE = "apprentice"
+"""The model that ships with the package (see `chatdev.apprentice`)."""
 DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 THREE_WAYS = (
     "Set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own), or name a local model with "
@@ -78,8 +81,8 @@ def open_model(
     """Open the model that a user named.
 
     Args:
-        spec: `auto`, `openai:<model>`, `hf:<folder or hub id>`, `scripted:<name or file>`, `mailbox:<folder>` or
-            `human`.
+        spec: `auto`, `openai:<model>`, `hf:<folder or hub id>`, `scripted:<name or file>`, `mailbox:<folder>`, `human`
+            or `apprentice`.
         sampling: how tokens are chosen; greedy unless given.
         env: where OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, OPENAI_IMAGE_MODEL, CHATDEV_MODEL,
             CHATDEV_PRICES (a file) and CHATDEV_API_TIMEOUT (seconds of silence) are looked up; the process
@@ -114,7 +117,10 @@ def resolve(spec: str, *, env: Mapping[str, str] | None = None) -> str:
 
 
 def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
-    """`auto` as an explicit name; a bare `openai:` means the first model that the endpoint lists."""
+    """`auto` as an explicit name: an endpoint, else the model that CHATDEV_MODEL names, else the bundled one.
+
+    A bare `openai:` means the first model that the endpoint lists.
+    """
     if spec.strip() != "auto":
         return spec.strip()
     if env.get("OPENAI_API_KEY") or env.get("OPENAI_BASE_URL"):
@@ -123,6 +129,8 @@ def resolve_auto(spec: str, env: Mapping[str, str]) -> str:
     named = env.get("CHATDEV_MODEL", "").strip()
     if named and named != "auto":
         return named
+    if bundled() is not None:
+        return APPRENTICE
     raise UserError("no model is set up", fix=THREE_WAYS)
 
 
@@ -155,6 +163,8 @@ def split(spec: str) -> tuple[str, str]:
             f'the model "{spec}" does not say where it runs',
             fix=f"Write openai:{spec or '<model>'}, hf:<folder or hub id> or scripted:<name>",
         )
+    if scheme == APPRENTICE and not rest:
+        return APPRENTICE, ""
     if scheme not in OPENERS:
         near = difflib.get_close_matches(scheme.lower(), OPENERS, n=1)
         hint = f'Did you mean "{near[0]}:{rest}"?' if near else f"Known are auto, {', '.join(OPENERS)}"
@@ -234,6 +244,18 @@ def _seconds(text: str | None, usual: float) -> float:
     return seconds
 
 
+def _open_apprentice(rest: str, setting: Setting) -> Model:
+    folder = bundled()
+    if rest or folder is None:
+        why = "takes no name behind it" if rest else "is not in this package"
+        raise UserError(f"the bundled apprentice {why}", fix=THREE_WAYS)
+    if setting.on_notice is not None:
+        setting.on_notice(what_it_is())
+    model = _open_local(str(folder), setting)
+    model.name = APPRENTICE
+    return model
+
+
 def _open_local(rest: str, setting: Setting) -> Model:
     from transformers.utils import logging
 
@@ -274,5 +296,6 @@ OPENERS: dict[str, Callable[[str, Setting], Model]] = {
     "scripted": _open_scripted,
     "mailbox": _open_mailbox,
     "human": _open_human,
+    APPRENTICE: _open_apprentice,
 }
 """Back ends by the word before the colon; other parts of the program may add theirs."""

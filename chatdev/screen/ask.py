@@ -106,15 +106,14 @@ class TerminalPerson:
 
     def _show(self, question: Question) -> None:
         self.say(f"\n--- {question.title} [{question.step}]: please look at this", "bold")
+        self._more(question, 0)
+        # Nearest to where the person types: a diff may be longer than the screen.
         if question.reasons:
             self.say("reasons:", "bold")
             for line in question.reasons.strip().splitlines()[:SHOWN]:
                 self.say(f"  {safe(line)}")
         for line in evidence_lines(question.evidence):
             self.say(line, "bold")
-        if question.reasons or question.evidence:
-            self.say("")
-        self._more(question, 0)
 
     def _more(self, question: Question, start: int) -> int:
         """Print the subject from a line on; returns the first line that was not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -63,9 +64,13 @@ def edit_text(text: str, ending: str = ".md") -> str:
 
 
 def _run(words: list[str], folder: Path) -> None:
+    # Ctrl-C in the editor is the editor's. A handler that does nothing is not inherited, unlike "ignore".
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         done = subprocess.run(words, cwd=folder, check=False)
     except OSError as error:
         raise UserError(f"the editor did not start ({error.strerror})", where=words[0]) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
     if done.returncode:
         raise UserError(f"the editor ended with status {done.returncode}; nothing was taken", where=words[0])

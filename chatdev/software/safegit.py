@@ -130,6 +130,7 @@ class SafeGit:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             check=False,
+            start_new_session=True,  # a Ctrl-C at the terminal is for the run, which may only want a pause
         )
 
     def make_safe(self) -> None:
@@ -164,6 +165,7 @@ class SafeGit:
             input=content,
             capture_output=True,
             check=False,
+            start_new_session=True,
         )
         entries = [
             (entry.partition("\n")[0], entry.partition("\n")[2]) for entry in _text(listed.stdout).split("\0") if entry

@@ -85,6 +85,7 @@ def _survives(text: str) -> bool:
         input=text.encode("utf-8", "replace"),
         capture_output=True,
         check=False,
+        start_new_session=True,  # a Ctrl-C at the terminal is no judgement on the file
     )
     return done.returncode in (0, 1)
 

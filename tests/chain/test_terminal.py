@@ -97,6 +97,19 @@ def test_an_artifact_is_edited_as_a_text(tmp_path):
     assert events_of(tmp_path, "told")[-1]["text"] == "My own plan\n"
 
 
+def test_ctrl_c_in_the_editor_is_the_editors(tmp_path):
+    edit = editor(tmp_path, "trap 'echo caught; exit 0' INT; echo editing; while true; do sleep 0.1; done")
+    run = reviewed(tmp_path, HELLO, EDITOR=edit)
+    run.see(ASK)
+    run.type("e\n")
+    run.see("editing")
+    run.type("\x03")
+    run.see("caught")
+    run.see(ASK)
+    run.type("\n")
+    assert run.end() == 3, run.plain
+
+
 def test_an_editor_that_is_not_there_or_fails_changes_nothing_and_asks_again(tmp_path):
     run = reviewed(tmp_path, HELLO, EDITOR="no-such-editor")
     run.see(ASK)
@@ -234,9 +247,9 @@ def test_ctrl_c_at_a_question_saves_the_run(tmp_path):
     assert run.end() == 130, run.plain
 
 
-def slow(tmp_path, *replies, phases=None, chain="chain: [plan, build]\n"):
-    mine = company(tmp_path, chain, **(phases or {"plan": PLAN, "build": PLANNED}))
-    return Terminal(tmp_path, "--company", mine, "--model", script(tmp_path, *replies, pace=20))
+def slow(tmp_path, *replies, **env):
+    mine = company(tmp_path, "chain: [plan, build]\n", plan=PLAN, build=PLANNED)
+    return Terminal(tmp_path, "--company", mine, "--model", script(tmp_path, *replies, pace=20), **env)
 
 
 LONG = "A long plan. " + "word " * 60
@@ -260,10 +273,12 @@ def test_what_is_typed_while_agents_work_reaches_the_agent_and_tears_nothing(tmp
     assert LONG.strip() in " ".join(run.plain.split()).replace("\r", "") or "word word word" in run.plain
 
 
-def test_ctrl_c_pauses_and_asks_and_a_message_is_heard(tmp_path):
-    run = slow(tmp_path, LONG, HELLO)
-    run.see("A long plan.")
+@pytest.mark.parametrize("screen", [{}, {"NO_COLOR": "1"}])
+def test_ctrl_c_pauses_and_asks_and_a_message_is_heard(tmp_path, screen):
+    run = slow(tmp_path, LONG, HELLO, **screen)
+    run.see("A long plan." if not screen else "Plan")
     run.type("\x03")
+    run.see("pausing at the next word")
     run.see("--- paused")
     run.see("go on [Enter]")
     run.type("and green\n")

@@ -129,8 +129,8 @@ PHASE = "instructor: boss\nassistant: coder\nprompt: x\n"
          '4: conclusion must be text, line, files, yaml, pictures or answers, found "file" (did you mean "files"?)'),
         (PHASE + "phase_class: os.system\n",
          '4: unknown key "phase_class" (known: assistant, choices, conclusion, default, done_when, instructor, '
-         "instructor_prompt, name, never, only, prompt, questions, reads, reask, reflect, reply_tokens, title, turns, "
-         "writes)"),
+         "instructor_prompt, name, never, only, prompt, questions, reads, reask, reflect, reply_tokens, stop_when, "
+         "title, turns, writes)"),
     ],
 )  # fmt: skip
 def test_a_phase(house: House, text: str, line: str) -> None:

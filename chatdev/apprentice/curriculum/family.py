@@ -88,7 +88,7 @@ class FolderFamily:
     def _known(self, choices: Choices) -> dict[str, Any]:
         """Everything that the templates may name."""
         known = {**self._own.get("words", {}), **choices, "module": self._own["module"]}
-        for part in ("fields", "actions"):
+        for part in ("fields", "actions", "buttons"):
             rows = [row for row in self._own.get(part, ()) if _true(row.get("when", "true"), known)]
             known[part] = [
                 {key: _rendered(text, known) for key, text in {"ask": "number", **row}.items()} for row in rows

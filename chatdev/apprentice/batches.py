@@ -1,0 +1,146 @@
+"""Batches of streams: short ones first, drills always, rows of like length together.
+
+Everything follows from the seed and the number of the chunk, so a resumed training sees the same batches.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chatdev.apprentice.drills import drill
+from chatdev.apprentice.shards import Rows
+from chatdev.apprentice.streams import READ, SETTING, VALUE, Row, Spelling
+
+CHUNK = 24
+"""Batches that are made together."""
+ROUND = 64
+"""Lengths are padded to a multiple of this, so that few shapes occur."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a training is fed."""
+
+    tokens: int
+    """Tokens of a batch, padding included."""
+    drills: float = 0.35
+    """Of all rows, those that are drills."""
+    shortest: int = 384
+    """Longest row at the beginning."""
+    longest: int = 4096
+    """Longest row from `grown` on."""
+    grown: float = 0.3
+    """Of the whole training, when rows have their full length."""
+    emphasis: float = 2.0
+    """Weight of a token that spells a value of the task."""
+
+    def length(self, progress: float) -> int:
+        """Longest row at this point of the training, 0 to 1."""
+        part = min(1.0, progress / self.grown) if self.grown else 1.0
+        return int(self.shortest * (self.longest / self.shortest) ** part)
+
+
+@dataclass
+class Batch:
+    """Rows side by side."""
+
+    ids: Tensor
+    """[rows, length]"""
+    weights: Tensor
+    """[rows, length]: of each token in the loss; 0 for what is only read."""
+    kinds: Tensor
+    sinks: Tensor
+    tokens: int
+    """Tokens without padding."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same elsewhere."""
+        if device.type != "cuda":
+            return self
+        found = (self.ids, self.weights, self.kinds, self.sinks)
+        ids, weights, kinds, sinks = (one.pin_memory().to(device, non_blocking=True) for one in found)
+        return Batch(ids, weights, kinds, sinks, self.tokens)
+
+
+def chunk(rows: Rows, spelling: Spelling, mix: Mix, seed: int, number: int, progress: float, pad: int) -> list[Batch]:
+    """The batches of chunk `number`."""
+    rng = random.Random(f"{seed}/{number}/chunk")
+    limit = mix.length(progress)
+    chosen: list[tuple[np.ndarray, np.ndarray, int]] = []
+    room = mix.tokens * CHUNK
+    while room > 0:
+        one = _drill(rows, spelling, rng, limit) if rng.random() < mix.drills else _taught(rows, rng, limit)
+        if one is not None:
+            chosen.append(one)
+            room -= len(one[0])
+    chosen.sort(key=lambda one: len(one[0]))
+    found = list(_packed(chosen, mix, pad))
+    rng.shuffle(found)
+    return found
+
+
+def every(rows: Rows, mix: Mix, pad: int) -> list[Batch]:
+    """All rows once, for measuring."""
+    taken = [(_part(rows.ids, rows, at), _part(rows.kinds, rows, at), int(rows.sinks[at])) for at in range(len(rows))]
+    return list(_packed(sorted(taken, key=lambda one: len(one[0])), mix, pad))
+
+
+def _part(array: np.ndarray, rows: Rows, at: int) -> np.ndarray:
+    return array[rows.starts[at] : rows.starts[at + 1]]
+
+
+def _taught(rows: Rows, rng: random.Random, limit: int) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """A row of the rehearsals, cut to the limit; None when nothing to be learned is left."""
+    at = rng.randrange(len(rows))
+    kinds = _part(rows.kinds, rows, at)[:limit]
+    if not kinds.any() or rows.sinks[at] >= limit:
+        return None
+    return _part(rows.ids, rows, at)[:limit], kinds, int(rows.sinks[at])
+
+
+def _drill(rows: Rows, spelling: Spelling, rng: random.Random, limit: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """A drill no longer than half a window, with a piece of some dialogue as filler."""
+    longest = min(limit, int(48 * 2 ** (rng.random() * 4.5)))
+    at = rng.randrange(len(rows))
+    piece = _part(rows.ids, rows, at)[:longest]
+    filler = spelling.speller.tokenizer.decode(piece.tolist(), skip_special_tokens=True) if longest > 150 else ""
+    row: Row = drill(spelling, rng, longest, filler)
+    kinds = np.asarray(row.kinds(), dtype=np.uint8)
+    return np.asarray(row.ids, dtype=rows.ids.dtype), kinds, row.sinks
+
+
+def _packed(chosen: list[tuple[np.ndarray, np.ndarray, int]], mix: Mix, pad: int) -> Iterator[Batch]:
+    """Batches of rows in the order given; sorted by length there is little padding."""
+    at = 0
+    while at < len(chosen):
+        end = at + 1
+        while end < len(chosen) and _padded(len(chosen[end][0])) * (end + 1 - at) <= mix.tokens:
+            end += 1
+        yield _batch(chosen[at:end], mix.emphasis, pad)
+        at = end
+
+
+def _padded(length: int) -> int:
+    return -(-length // ROUND) * ROUND
+
+
+def _batch(chosen: list[tuple[np.ndarray, np.ndarray, int]], emphasis: float, pad: int) -> Batch:
+    width = _padded(max(len(ids) for ids, _, _ in chosen))
+    ids = np.full((len(chosen), width), pad, dtype=np.int64)
+    kinds = np.zeros((len(chosen), width), dtype=np.uint8)
+    for row, (tokens, kind, _) in enumerate(chosen):
+        ids[row, : len(tokens)], kinds[row, : len(kind)] = tokens, kind
+    weights = np.where(kinds == READ, 0.0, np.where((kinds == VALUE) | (kinds == SETTING), emphasis, 1.0))
+    return Batch(
+        torch.from_numpy(ids),
+        torch.from_numpy(weights.astype(np.float32)),
+        torch.from_numpy(kinds),
+        torch.tensor([pinned for _, _, pinned in chosen]),
+        sum(len(one) for one, _, _ in chosen),
+    )

@@ -1,0 +1,88 @@
+"""Distil journals into a local model: what a company said and the ladder verified becomes training text.
+
+Any company's journals do, made by any model: an endpoint's work teaches a local model the same company's ways. Streams
+are made exactly as the local engine will feed them, and loss is taken on the agents' own replies only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chatdev.errors import UserError
+
+if TYPE_CHECKING:
+    from chatdev.apprentice.streams import Row, Spelling
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Distilling:
+    """How a distillation goes."""
+
+    epochs: float = 3.0
+    lr: float = 1e-4
+    batch: int = 8_192
+    """Tokens of a step."""
+    seed: int = 0
+    held_out: float = 0.1
+    """Share of the journals that is only measured on."""
+    window: int | None = None
+    """Tokens a stream holds; what the engine would take for this model, unless given."""
+    everything: bool = False
+    """Learn from runs that were not verified as well."""
+
+
+def distill(
+    journals: Sequence[Path], base: str, out: Path, how: Distilling, *, minutes: float | None, tell: Tell
+) -> bool:
+    """Fine-tune `base` on journals (product folders or journal files); True when it is done.
+
+    The result lies in `out/model`; the same call goes on with a stopped one.
+
+    Raises:
+        UserError: no such model or journal, or nothing in them to learn.
+    """
+    from chatdev.apprentice.shards import Rows
+    from chatdev.apprentice.streams import Spelling
+    from chatdev.apprentice.training import Recipe, Training
+    from chatdev.llm.local import open_local
+    from chatdev.llm.local.rope import UnsupportedModelError
+
+    model = open_local(base, precision="fp32", window=how.window, on_notice=tell)
+    window = model.settings.window
+    spelling = Spelling.of(model.tokenizer, model.ends)
+    learned, held = _split(journals, spelling, how)
+    rows, held_rows = Rows.of(learned, 2 * window), Rows.of(held, 2 * window)
+    if not len(rows):
+        raise UserError(
+            "there is nothing to learn in these journals",
+            where=str(journals[0]),
+            fix="Name products that were verified, or use --all",
+        )
+    tokens = int(rows.starts[-1] * how.epochs)
+    counts = f"{int((rows.kinds > 0).sum()):,} of {int(rows.starts[-1]):,} tokens are learned"
+    tell(f"{len(rows)} streams to learn, {len(held_rows)} held out; {counts}")
+    recipe = Recipe(
+        tokens=tokens, batch=how.batch, lr=how.lr, seed=how.seed, drills=0.0, shortest=2 * window, grown=0.0,
+        emphasis=1.0, window=window, measure=max(1, tokens // 10),
+    )  # fmt: skip
+    network = model.network.requires_grad_(True).train()
+    try:
+        return Training(network, model.tokenizer, spelling, rows, held_rows, recipe, out, tell=tell).run(minutes)
+    except UnsupportedModelError as error:
+        raise UserError(f"this model cannot be trained on streams ({error})", where=base) from error
+
+
+def _split(journals: Sequence[Path], spelling: Spelling, how: Distilling) -> tuple[list[Row], list[Row]]:
+    """(to learn, held out): whole journals, as streams of one run say the same things; one of many at least."""
+    from chatdev.apprentice.streams import product_rows
+
+    found = [rows for path in journals if (rows := product_rows(path, spelling, only_verified=not how.everything))]
+    random.Random(f"{how.seed}/held out").shuffle(found)
+    count = max(1, round(len(found) * how.held_out)) if how.held_out and len(found) > 1 else 0
+    return [row for rows in found[count:] for row in rows], [row for rows in found[:count] for row in rows]

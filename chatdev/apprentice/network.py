@@ -1,0 +1,65 @@
+"""The apprentice's shape: a Llama of at most 16 million parameters, in sizes for trying and for shipping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chatdev.apprentice.rehearsal import BLOCK, WINDOW
+
+MOST_PARAMETERS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Numbers of one size."""
+
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    inner: int
+    vocabulary: int
+
+
+SHAPES = {
+    "nano": Shape(128, 4, 4, 4, 352, 2048),
+    "mini": Shape(192, 5, 6, 6, 512, 4096),
+    "small": Shape(256, 6, 8, 4, 704, 4096),
+    "full": Shape(384, 8, 6, 3, 1024, 6144),
+}
+"""nano and mini for experiments, small for a CPU, full for shipping."""
+
+
+def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
+    """A fresh network in fp32, its weights drawn with `seed`."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.width,
+        intermediate_size=shape.inner,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        # A stream needs positions for its window and one block more.
+        max_position_embeddings=WINDOW + BLOCK,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        initializer_range=0.02,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(seed)
+    network = LlamaForCausalLM(config)
+    count = sum(weight.numel() for weight in network.parameters())
+    if count > MOST_PARAMETERS:
+        raise ValueError(f"{count:,} parameters are more than the {MOST_PARAMETERS:,} that may be shipped")
+    with torch.no_grad():
+        # What is added to the residual stream begins small, the smaller the deeper the network (as in GPT-2).
+        for layer in network.model.layers:
+            for part in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                part.weight.mul_((2 * shape.layers) ** -0.5)
+    return network

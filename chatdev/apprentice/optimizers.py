@@ -1,0 +1,34 @@
+"""Optimizers: AdamW for everything, or Muon for the matrices inside and AdamW for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from chatdev.errors import UserError
+
+MUON_RATE = 10.0
+"""Muon's learning rate is this many times AdamW's."""
+
+
+def optimizers_of(network: Any, kind: str, lr: float, decay: float) -> list[torch.optim.Optimizer]:
+    """One or two optimizers; every group remembers its largest rate as `peak`.
+
+    Raises:
+        UserError: there is no such optimizer.
+    """
+    named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
+    inner = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name and "lm_head" not in name]
+    ids = {id(weight) for weight in inner}
+    rest = [weight for _, weight in named if id(weight) not in ids]
+    fused = next(iter(network.parameters())).is_cuda
+    groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "peak": lr}]
+    if kind == "adamw":
+        groups.append({"params": inner, "weight_decay": decay, "peak": lr})
+        return [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=fused)]
+    if kind == "muon":
+        adam = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=fused)
+        matrices = [{"params": inner, "weight_decay": decay, "peak": lr * MUON_RATE}]
+        return [adam, torch.optim.Muon(matrices, lr=lr * MUON_RATE, momentum=0.95)]
+    raise UserError(f'unknown optimizer "{kind}"', fix="Known are adamw and muon")

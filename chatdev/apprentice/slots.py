@@ -1,0 +1,74 @@
+"""Slots: the values a task gives (names, numbers, texts), and where they must stand again.
+
+A small model learns programs by heart in minutes; copying what one task says into one program is the hard part. So
+slots are measured by themselves: the share of values that stand right in the settings block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatdev.apprentice.curriculum import Lesson
+
+_SETTING = re.compile(r"^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*$", re.MULTILINE)
+_CHECK = re.compile(r"^ *assert .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tokens [start, end) that spell a value."""
+
+    start: int
+    end: int
+    setting: bool
+    """It stands in a settings block."""
+
+
+def told_values(lesson: Lesson) -> list[str]:
+    """The values that a lesson's task names, as they are written."""
+    found = [lesson.choices[name] for name in lesson.told]
+    texts = [str(value) for value in found if not isinstance(value, bool) and isinstance(value, str | int | float)]
+    return [text for text in dict.fromkeys(texts) if text and text in lesson.task]
+
+
+def settings_of(files: Mapping[str, str]) -> dict[str, str]:
+    """NAME -> what is written behind it, of every constant at the head of a program's files."""
+    found: dict[str, str] = {}
+    for text in files.values():
+        for line in _SETTING.findall(text):
+            name, _, value = line.partition(" = ")
+            found.setdefault(name.partition(":")[0].strip(), value.strip())
+    return found
+
+
+def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:
+    """(start, end, in a settings block) of every value in settings and in assertions, and of texts anywhere."""
+    found: list[tuple[int, int, bool]] = []
+    settings = [match.span() for match in _SETTING.finditer(text)]
+    checks = [match.span() for match in _CHECK.finditer(text)]
+    for value in values:
+        for match in re.finditer(rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)", text):
+            setting = any(start <= match.start() < end for start, end in settings)
+            check = any(start <= match.start() < end for start, end in checks)
+            if setting or check or len(value) > 3:
+                found.append((match.start(), match.end(), setting))
+    return found
+
+
+def token_spans(text: str, values: Sequence[str], tokenizer: Any) -> list[Span]:
+    """The same in tokens of the text."""
+    wanted = character_spans(text, values)
+    if not wanted:
+        return []
+    offsets = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    places: list[tuple[int, int]] = offsets["offset_mapping"]
+    found: list[Span] = []
+    for start, end, setting in wanted:
+        inside = [at for at, (left, right) in enumerate(places) if left < end and right > start]
+        if inside:
+            found.append(Span(inside[0], inside[-1] + 1, setting))
+    return found

@@ -1,0 +1,90 @@
+"""The apprentice's tokenizer: byte-level BPE on the curriculum's dialogues.
+
+Every digit is a token. The values of slots (names, titles, texts) are taken out of the text that the merges are
+learned from, so that open words fall into short pieces which have to be copied one by one, and not into words that
+can be known by heart. A stream always begins with the same sink token.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chatdev.apprentice.curriculum import Lesson
+
+SINK, END, PAD = "<|sink|>", "<|end|>", "<|pad|>"
+SPECIAL = [PAD, SINK, END, "<|system|>", "<|user|>", "<|assistant|>"]
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+WORDS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""What is merged at most: a word with the blank before it, one digit, a run of signs, a run of blanks."""
+
+
+def train(texts: Iterable[str], size: int) -> Any:
+    """A `PreTrainedTokenizerFast` with `size` tokens."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+        max_token_length=24,
+    )
+    inner.train_from_iterator(texts, trainer)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token=SINK, eos_token=END, pad_token=PAD, additional_special_tokens=SPECIAL[3:]
+    )  # type: ignore[no-untyped-call]
+    made.chat_template = TEMPLATE
+    return made
+
+
+def masked(text: str, lesson: Lesson) -> str:
+    """`text` without the values of its lesson's slots."""
+    values = [value for value in lesson.choices.values() if isinstance(value, str) and len(value) > 2]
+    if not values:
+        return text
+    return re.sub("|".join(re.escape(value) for value in sorted(values, key=len, reverse=True)), "", text)
+
+
+def dialogues(lessons: Iterable[Lesson], seed: int = 0) -> Iterator[str]:
+    """What is said in the company about some lessons, slot values masked."""
+    from chatdev.apprentice.course import course_of
+    from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
+
+    bundle = default_company()
+    for number, lesson in enumerate(lessons):
+        rng = random.Random(f"{seed}/{number}/tokenizer")
+        company = reworded(bundle, rng) if number % 2 else bundle
+        done = rehearse(lesson, course_of(lesson, rng), company, None, seed=number)
+        for event in done.events:
+            if event.kind in ("told", "said"):
+                yield masked(event["text"], lesson)
+
+
+def save(tokenizer: Any, folder: Path) -> None:
+    """Write the files that `AutoTokenizer` reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+
+
+def load(folder: Path) -> Any:
+    """Read them again."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)

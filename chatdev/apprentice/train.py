@@ -1,0 +1,241 @@
+"""Train the apprentice: one command from the curriculum to a Hugging Face folder.
+
+    python -m chatdev.apprentice.train --out runs/full --shape full --tokens 300M
+    python -m chatdev.apprentice.train --out runs/full --minutes 9        # the same again: it goes on where it stopped
+
+First a tokenizer is made, then lessons are rehearsed by several processes, then the network is trained on them. Each
+part is kept in the folder and done once; the options of the first start are remembered in `options.json`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chatdev.apprentice import FACTS, WEIGHTS
+from chatdev.apprentice.shards import CURRICULUM, PER_SHARD
+from chatdev.errors import UserError
+from chatdev.run.files import write_json
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the first start of a training decides."""
+
+    shape: str = "full"
+    tokens: int = 300_000_000
+    batch: int = 65_536
+    lr: float = 2e-3
+    optimizer: str = "adamw"
+    drills: float = 0.35
+    shortest: int = 384
+    grown: float = 0.3
+    emphasis: float = 2.0
+    lessons: int = 20_000
+    vocabulary: int = 0
+    seed: int = 0
+    measure: int = 5_000_000
+    curriculum: str = CURRICULUM
+
+
+def amount(text: str) -> int:
+    """`300M`, `20k` or a plain number.
+
+    Raises:
+        UserError: it is none.
+    """
+    factor = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}.get(text[-1:].lower(), 1)
+    try:
+        return int(float(text[:-1] if factor > 1 else text) * factor)
+    except ValueError:
+        raise UserError(f'"{text}" is no amount', fix="Write it like 300M, 20k or 65536") from None
+
+
+def _amount(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    return None if text is None else amount(text)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": False})
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
+@click.option("--shape", help="nano, mini, small or full.  [default: full]")
+@click.option("--tokens", callback=_amount, help="Tokens to be fed in all.  [default: 300M]")
+@click.option("--batch", callback=_amount, help="Tokens of a step.  [default: 65536; 8k is right on a CPU]")
+@click.option("--lr", type=float, help="Largest learning rate of AdamW.  [default: 0.002]")
+@click.option("--optimizer", help="adamw or muon.  [default: adamw]")
+@click.option("--drills", type=float, help="Share of rows that are drills.  [default: 0.35]")
+@click.option("--shortest", type=int, help="Longest row at the beginning.  [default: 384]")
+@click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
+@click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")
+@click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
+@click.option("--vocabulary", type=int, help="Tokens of the tokenizer.  [default: the shape's]")
+@click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
+@click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 5M]")
+@click.option("--curriculum", help="Module of the curriculum.")
+@click.option("--workers", type=int, help="Processes that rehearse.  [default: one a core]")
+@click.option("--minutes", type=float, help="Stop after this time, to go on later.")
+@click.option("--prepare", is_flag=True, help="Only make tokenizer and lessons.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile parts of the network (pays on a GPU).")
+@click.option("--threads", type=int, help="Threads of the CPU.")
+@click.option("--install", is_flag=True, help="Put the trained model into the package.")
+def main(
+    out: Path, workers: int | None, minutes: float | None, prepare: bool, compiled: bool, threads: int | None,
+    install: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Train the apprentice, or go on with it."""
+    begun = time.monotonic()
+    options = remembered(out, {name: value for name, value in given.items() if value is not None})
+    tokenizer = make_tokenizer(out, options)
+    rows = make_rows(out, options, workers or os.cpu_count() or 1)
+    if prepare:
+        click.echo(f"{len(rows):,} streams, {int(rows.starts[-1]):,} tokens, {int((rows.kinds > 0).sum()):,} to learn")
+        return
+    left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
+    done = train(out, options, tokenizer, rows, left, compiled, threads)
+    finish(out, options)
+    if install:
+        install_weights(out / "model", WEIGHTS)
+    click.echo(f"{'done' if done else 'stopped; the same command goes on'}: {out / 'model'}")
+
+
+def remembered(out: Path, given: dict[str, Any]) -> Options:
+    """The options of a training: those of its first start, or new ones.
+
+    Raises:
+        UserError: one of them is another now.
+    """
+    path = out / "options.json"
+    if not path.is_file():
+        options = replace(Options(), **given)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(options))
+        return options
+    options = Options(**json.loads(path.read_text(encoding="utf-8")))
+    other = {name: value for name, value in given.items() if getattr(options, name) != value}
+    if other:
+        raise UserError(
+            f"this training was begun with other options ({', '.join(sorted(other))})",
+            where=str(path),
+            fix="Leave them out, or name another folder",
+        )
+    return options
+
+
+def make_tokenizer(out: Path, options: Options) -> Any:
+    """The tokenizer, trained at the first start."""
+    from chatdev.apprentice import tokenizer
+    from chatdev.apprentice.network import SHAPES
+
+    folder = out / "tokenizer"
+    if not (folder / "tokenizer.json").is_file():
+        curriculum = importlib.import_module(options.curriculum)
+        names = sorted(curriculum.FAMILIES)
+        each = max(4, 400 // len(names))
+        lessons = [curriculum.lesson(name, 900_000 + number) for name in names for number in range(each)]
+        click.echo(f"tokenizer from {len(lessons)} lessons ...", err=True)
+        texts = tokenizer.dialogues(lessons, options.seed)
+        made = tokenizer.train(texts, options.vocabulary or SHAPES[options.shape].vocabulary)
+        tokenizer.save(made, folder)
+    return tokenizer.load(folder)
+
+
+def make_rows(out: Path, options: Options, workers: int) -> Any:
+    """All training rows, rehearsed at the first start."""
+    from chatdev.apprentice.shards import Making, Rows, prepare
+
+    making = Making(str(out / "tokenizer"), options.seed, options.curriculum)
+    told = [0.0]
+
+    def tell(what: str, done: float) -> None:
+        if done - told[0] >= 0.05 or done == 1:
+            told[0] = done
+            click.echo(f"{what} {done:.0%}", err=True)
+
+    paths = prepare(making, max(1, options.lessons // PER_SHARD), out / "shards", workers, tell)
+    return Rows.joined([Rows.load(path) for path in paths])
+
+
+def train(
+    out: Path, options: Options, tokenizer: Any, rows: Any, minutes: float | None, compiled: bool, threads: int | None
+) -> bool:
+    """Train for some minutes or to the end; True when it is done."""
+    import torch
+
+    from chatdev.apprentice.network import SHAPES, new
+    from chatdev.apprentice.shards import Making, Rows, held_out_rows
+    from chatdev.apprentice.streams import Spelling
+    from chatdev.apprentice.training import Recipe, Training
+    from chatdev.apprentice.trial import free_slots
+
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("high")
+    spelling = Spelling.of(tokenizer)
+    held = out / "held_out.npz"
+    if not held.is_file():
+        held_out_rows(Making(str(out / "tokenizer"), options.seed, options.curriculum), spelling, 40).save(held)
+    network = new(SHAPES[options.shape], tokenizer, options.seed)
+    names = ("tokens", "batch", "lr", "optimizer", "seed", "drills", "shortest", "grown", "emphasis", "measure")
+    recipe = Recipe(**{name: getattr(options, name) for name in names})
+    curriculum = importlib.import_module(options.curriculum)
+    lessons = list(curriculum.held_out())
+    training = Training(
+        network, tokenizer, spelling, rows, Rows.load(held), recipe, out,
+        tell=lambda text: click.echo(text, err=True),
+        extra=lambda one: free_slots(one, tokenizer, lessons[:: max(1, len(lessons) // 12)][:12]),
+    )  # fmt: skip
+    if compiled:
+        for layer in network.model.layers:
+            for part in (layer.mlp, layer.input_layernorm, layer.post_attention_layernorm):
+                part.compile(dynamic=True)
+    count = sum(weight.numel() for weight in network.parameters())
+    click.echo(f"{count:,} parameters on {training.device}, {len(rows):,} streams", err=True)
+    return training.run(minutes)
+
+
+def finish(out: Path, options: Options) -> None:
+    """Write what the model was trained on, and its card, beside the weights."""
+    from chatdev.apprentice.card import card
+    from chatdev.apprentice.digest import prompt_digests
+
+    curriculum = importlib.import_module(options.curriculum)
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    held = [line for line in log if "held_out" in line]
+    facts = {
+        "families": sorted(curriculum.FAMILIES),
+        "curriculum": curriculum.digest(curriculum.held_out()),
+        "prompts": prompt_digests(),
+        "options": asdict(options),
+        "measured": held[-1] if held else {},
+    }
+    write_json(out / "model" / FACTS, facts)
+    (out / "model" / "README.md").write_text(card(facts), encoding="utf-8")
+
+
+def install_weights(model: Path, target: Path) -> None:
+    """Copy a trained model into the package.
+
+    Raises:
+        UserError: it is larger than what may be shipped.
+    """
+    size = sum(path.stat().st_size for path in model.iterdir())
+    if size > 32 * 2**20:
+        raise UserError(f"the model takes {size / 2**20:.1f} MB, and 32 may be shipped", where=str(model))
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(model, target)
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except (UserError, click.ClickException) as error:
+        click.echo(f"error: {error.format_message() if isinstance(error, click.ClickException) else error}", err=True)
+        sys.exit(1)

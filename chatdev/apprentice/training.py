@@ -1,0 +1,360 @@
+"""The trainer: streams in, a fine-tuned network out. Resumable, seeded, and it says how far it is.
+
+It trains the apprentice from nothing, and `distill` trains any other local model with it. Loss is taken on the agents'
+own replies only. Everything lies in one folder: `state.pt` to go on from, `log.jsonl`, `loss.png`, and `model/` as an
+ordinary Hugging Face folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from chatdev.apprentice.attention import Sight, sight_of, use_streamed
+from chatdev.apprentice.batches import Batch, Mix, chunk, every
+from chatdev.apprentice.optimizers import optimizers_of
+from chatdev.apprentice.shards import Rows
+from chatdev.apprentice.streams import OWN, SETTING, VALUE, Spelling
+from chatdev.errors import UserError
+from chatdev.run.files import write_atomic
+
+LOG_EVERY = 10
+"""Steps between two lines of the log."""
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides how a training goes; a resumed one must have the same."""
+
+    tokens: int
+    """Tokens to be fed in all, padding left out."""
+    batch: int = 16_384
+    """Tokens of a step."""
+    lr: float = 2e-3
+    """Largest learning rate of AdamW."""
+    warmup: float = 0.02
+    """Share of the tokens until it is reached."""
+    optimizer: str = "adamw"
+    """adamw, or muon for the matrices."""
+    decay: float = 0.1
+    """Weight decay of the matrices."""
+    seed: int = 0
+    drills: float = 0.35
+    shortest: int = 384
+    grown: float = 0.3
+    emphasis: float = 2.0
+    window: int = 2048
+    """Tokens held, sinks included."""
+    measure: int = 2_000_000
+    """Tokens between two measurements on the held-out set."""
+
+    def mix(self) -> Mix:
+        """How batches are made."""
+        return Mix(self.batch, self.drills, min(self.shortest, self.window), 2 * self.window, self.grown, self.emphasis)
+
+    def rate(self, progress: float) -> float:
+        """The learning rate, as a share of the largest: a ramp, then a cosine to a twentieth."""
+        if progress < self.warmup:
+            return (progress + 1e-4) / self.warmup
+        along = (progress - self.warmup) / (1 - self.warmup)
+        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+
+
+@dataclass
+class Place:
+    """Where a training stands."""
+
+    step: int = 0
+    tokens: int = 0
+    chunk: int = 0
+    """Number of the chunk at work."""
+    chunk_tokens: int = 0
+    """`tokens` when it was begun; its rows are as long as that allows."""
+    taken: int = 0
+    """Batches of it that are done."""
+    measured: int = 0
+    """`tokens` at the last measurement."""
+    seconds: float = 0.0
+
+
+class Training:
+    """One training, in one folder.
+
+    Args:
+        network: a Hugging Face causal language model in fp32.
+        rows: what it learns; `held`: what it never learns.
+        extra: measures more beside the losses (free generation, say); its result goes into the log.
+
+    Raises:
+        UnsupportedModelError: the model's keys cannot be moved, so it cannot stream.
+        UserError: the folder holds another training.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        spelling: Spelling,
+        rows: Rows,
+        held: Rows,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        tell: Tell,
+        extra: Callable[[Any], dict[str, float]] | None = None,
+    ) -> None:
+        self.network, self.tokenizer, self.spelling = network, tokenizer, spelling
+        self.rows, self.held, self.recipe, self.folder = rows, held, recipe, folder
+        self.tell, self.extra = tell, extra
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network.to(self.device)
+        self.rope = use_streamed(network)
+        self.optimizers = optimizers_of(network, recipe.optimizer, recipe.lr, recipe.decay)
+        self.place = Place()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    @property
+    def progress(self) -> float:
+        """0 to 1."""
+        return min(1.0, self.place.tokens / self.recipe.tokens)
+
+    def run(self, minutes: float | None = None, save_every: float = 10.0) -> bool:
+        """Train until the recipe's tokens are through, or for some minutes; True when it is done.
+
+        Ctrl-C saves and ends it.
+        """
+        begun = saved = logged = time.monotonic()
+        counted, sums = self.place.tokens, _Sums()
+        try:
+            for batch in self._batches():
+                self._step(batch, sums)
+                now = time.monotonic()
+                self.place.seconds += now - logged if self.place.step % LOG_EVERY == 0 else 0.0
+                if self.place.step % LOG_EVERY == 0:
+                    self._log(sums, (self.place.tokens - counted) / (now - logged))
+                    logged, counted, sums = time.monotonic(), self.place.tokens, _Sums()
+                if self.place.tokens - self.place.measured >= self.recipe.measure or self.progress >= 1:
+                    self.measure()
+                    logged, counted = time.monotonic(), self.place.tokens
+                if now - saved > save_every * 60:
+                    self.save()
+                    saved = now
+                if self.progress >= 1 or (minutes is not None and now - begun > minutes * 60):
+                    break
+        finally:
+            self.save()
+        return self.progress >= 1
+
+    def measure(self) -> dict[str, float]:
+        """Loss and slot accuracy on the held-out set, into the log."""
+        self.place.measured = self.place.tokens
+        if not len(self.held):
+            return {}
+        self.network.eval()
+        found = measured(self.network, self.held, self.recipe, self._sight, self.device, self.tokenizer.pad_token_id)
+        if self.extra is not None:
+            self.network.set_attn_implementation("sdpa")
+            found |= self.extra(self.network)
+            use_streamed(self.network)
+        self.network.train()
+        self._write({"held_out": True, **asdict(self.place), **{k: round(v, 5) for k, v in found.items()}})
+        self.tell("held out: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        return found
+
+    def save(self) -> None:
+        """Write the state, the curve and the model."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "place": asdict(self.place),
+            "network": {name: weight.cpu() for name, weight in self.network.state_dict().items()},
+            "optimizers": [one.state_dict() for one in self.optimizers],
+        }
+        part = self.folder / "state.part"
+        torch.save(state, part)
+        part.replace(self.folder / "state.pt")
+        export(self.network, self.tokenizer, self.folder / "model")
+        curve(self.folder)
+
+    def _resume(self) -> None:
+        path = self.folder / "state.pt"
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            other = {k: v for k, v in state["recipe"].items() if v != asdict(self.recipe).get(k)}
+            raise UserError(
+                f"this folder holds a training with another recipe ({other})",
+                where=str(self.folder),
+                fix="Give the same options, or another folder",
+            )
+        self.network.load_state_dict(state["network"])
+        for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            one.load_state_dict(saved)
+        self.place = Place(**state["place"])
+        self.tell(f"going on at step {self.place.step:,}, {self.place.tokens:,} tokens")
+
+    def _batches(self) -> Iterator[Batch]:
+        place, pad = self.place, self.tokenizer.pad_token_id or 0
+        while self.progress < 1:
+            progress = place.chunk_tokens / self.recipe.tokens
+            made = chunk(self.rows, self.spelling, self.recipe.mix(), self.recipe.seed, place.chunk, progress, pad)
+            yield from made[place.taken :]
+            place.chunk, place.taken, place.chunk_tokens = place.chunk + 1, 0, place.tokens
+
+    def _sight(self, sinks: Tensor) -> Sight:
+        return Sight(self.rope, self.recipe.window, self.recipe.window // 8, sinks)
+
+    def _step(self, batch: Batch, sums: _Sums) -> None:
+        share = self.recipe.rate(self.progress)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * share
+        moved = batch.to(self.device)
+        losses, kinds, weights = token_losses(self.network, moved, self._sight(moved.sinks), self.device)
+        loss = (losses * weights).sum() / weights.sum().clamp_min(1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        sums.add(losses.detach(), kinds)
+        self.place.step += 1
+        self.place.taken += 1
+        self.place.tokens += batch.tokens
+
+    def _log(self, sums: _Sums, pace: float) -> None:
+        line = {"step": self.place.step, "tokens": self.place.tokens, **sums.means(), "pace": round(pace)}
+        self._write({**line, "seconds": round(self.place.seconds, 1)})
+        left = (self.recipe.tokens - self.place.tokens) / max(1.0, pace)
+        self.tell(
+            f"{self.progress:6.1%}  step {self.place.step:,}  {self.place.tokens / 1e6:.2f} M tokens  "
+            f"loss {line['loss']:.3f}  values {line['values']:.3f}  {pace:,.0f} tok/s  {left / 60:,.0f} min left"
+        )
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+class _Sums:
+    """Losses of some steps, kept on the device so that no step waits."""
+
+    def __init__(self) -> None:
+        self.own: list[Tensor] = []
+        self.values: list[Tensor] = []
+
+    def add(self, losses: Tensor, kinds: Tensor) -> None:
+        is_value = kinds >= VALUE
+        self.own.append(torch.stack([losses[~is_value].sum(), (~is_value).sum()]))
+        self.values.append(torch.stack([losses[is_value].sum(), is_value.sum()]))
+
+    def means(self) -> dict[str, float]:
+        own, values = (torch.stack(found).sum(0).tolist() for found in (self.own, self.values))
+        return {"loss": round(own[0] / max(1, own[1]), 5), "values": round(values[0] / max(1, values[1]), 5)}
+
+
+def token_losses(network: Any, batch: Batch, sight: Sight, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses, kinds and weights of all tokens that are to be learned, one row of numbers each."""
+    wanted = batch.weights[:, 1:] > 0
+    mixed = torch.autocast(device.type, dtype=torch.bfloat16)
+    with mixed, sight_of(sight):
+        hidden = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
+        logits = network.get_output_embeddings()(hidden[:, :-1][wanted])
+    losses = cross_entropy(logits.float(), batch.ids[:, 1:][wanted], reduction="none")
+    return losses, batch.kinds[:, 1:][wanted], batch.weights[:, 1:][wanted]
+
+
+@torch.no_grad()
+def measured(
+    network: Any, held: Rows, recipe: Recipe, sight: Callable[[Tensor], Sight], device: torch.device, pad: int | None
+) -> dict[str, float]:
+    """Loss on held-out replies; share of values that are right when everything before them is right."""
+    total = torch.zeros(2)
+    slots, right_slots = 0, 0
+    with nullcontext():
+        for batch in every(held, recipe.mix(), pad or 0):
+            moved = batch.to(device)
+            with torch.autocast(device.type, dtype=torch.bfloat16), sight_of(sight(moved.sinks)):
+                hidden = network.get_decoder()(input_ids=moved.ids, use_cache=False).last_hidden_state[:, :-1]
+                wanted = moved.kinds[:, 1:] >= OWN
+                logits = network.get_output_embeddings()(hidden[wanted]).float()
+            following = moved.ids[:, 1:][wanted]
+            losses = cross_entropy(logits, following, reduction="none")
+            total += torch.tensor([float(losses.sum()), losses.numel()])
+            right = torch.zeros_like(wanted)
+            right[wanted] = logits.argmax(-1) == following
+            found = _slots(moved.kinds[:, 1:].cpu(), right.cpu())
+            slots, right_slots = slots + found[0], right_slots + found[1]
+    return {"loss": float(total[0] / total[1].clamp_min(1)), "slots_forced": right_slots / max(1, slots)}
+
+
+def _slots(kinds: Tensor, right: Tensor) -> tuple[int, int]:
+    """(values in settings blocks, those of which every token is right)."""
+    count = good = 0
+    for row, hits in zip(kinds.tolist(), right.tolist(), strict=True):
+        inside, fine = False, True
+        for kind, hit in zip([*row, 0], [*hits, False], strict=True):
+            if kind == SETTING:
+                inside, fine = True, (fine or not inside) and hit
+            elif inside:
+                count, good, inside, fine = count + 1, good + fine, False, True
+    return count, good
+
+
+def export(network: Any, tokenizer: Any, folder: Path) -> None:
+    """Write an ordinary Hugging Face folder: config, bf16 safetensors, tokenizer, template, generation config."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tied = getattr(network.config, "tie_word_embeddings", False)
+    weights = {
+        name: weight.detach().to(torch.bfloat16).cpu().contiguous()
+        for name, weight in network.state_dict().items()
+        if not (tied and name == "lm_head.weight")
+    }
+    part = folder / "model.part"
+    save_file(weights, part, metadata={"format": "pt"})
+    part.replace(folder / "model.safetensors")
+    config = network.config.to_dict() | {"architectures": [type(network).__name__], "dtype": "bfloat16"}
+    config.pop("_attn_implementation", None)
+    write_atomic(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    network.generation_config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def curve(folder: Path) -> None:
+    """Draw the losses of the log into `loss.png`."""
+    from chatdev.llm.local.plot import Line, draw
+
+    lines = (
+        [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        if (folder / "log.jsonl").is_file()
+        else []
+    )
+    seen = [line for line in lines if "held_out" not in line]
+    held = [line for line in lines if "held_out" in line]
+    if len(seen) < 2:
+        return
+
+    def line(name: str, found: list[dict[str, Any]], key: str) -> Line:
+        return Line(name, [one["tokens"] / 1e6 for one in found], [max(1e-4, one[key]) for one in found])
+
+    drawn = [line("training", seen, "loss"), line("values", seen, "values")]
+    if held:
+        drawn.append(line("held out", held, "loss"))
+        drawn.append(
+            Line("slots right", [one["tokens"] / 1e6 for one in held], [max(1e-4, one["slots_forced"]) for one in held])
+        )
+    draw(drawn, folder / "loss.png", title="Loss by millions of tokens", x="million tokens", y="nats", log_y=True)
