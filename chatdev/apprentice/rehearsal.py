@@ -28,6 +28,7 @@ from chatdev.chain.crew import Crew
 from chatdev.chain.hands import Hands
 from chatdev.chain.people import Nobody
 from chatdev.chain.prompt import Composer
+from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.table import Table
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
@@ -219,7 +220,17 @@ def _context(folder: Path, task: str, bundle: CompanyBundle, oracle: Oracle, see
         brief=brief,
         words=words,
         composer=Composer(brief, words, workspace.texts),
-        crew=Crew(bundle, task, seed, journal, lambda name: oracle, lambda: None, lambda role, key, phase: ""),
+        crew=Crew(
+            bundle,
+            task,
+            seed,
+            journal,
+            lambda name: oracle,
+            lambda: None,
+            lambda role, key, phase: "",
+            Snapshots(folder / "streams"),
+            lambda text: None,
+        ),
         table=Table(journal, folder / "inbox", Nobody(), bundle.used_roles()),
         engine=engine,
         climb=lambda step: _climb(workspace.root, engine, oracle),
