@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "chatdev.cli.products",
     "show": "chatdev.cli.products",
     "replay": "chatdev.cli.replay",
+    "export": "chatdev.cli.export",
     "fork": "chatdev.cli.branch",
     "diff": "chatdev.cli.branch",
     "undo": "chatdev.cli.branch",

@@ -224,6 +224,11 @@ class History:
             return ""
         return self.git.text("show", "--format=", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", "--")
 
+    def patch_of(self, revision: str) -> str:
+        """What one commit changed, as a patch."""
+        options = ("--format=", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+        return self.git.text("show", *options, self.resolve(revision), "--")
+
     def resolve(self, revision: str) -> str:
         """A commit id for a tag, a commit id or `HEAD~2`; EMPTY for itself.
 
