@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatdev.chain.context import Context
+from chatdev.chain.views import changed_paths
 
 
 def verify(ctx: Context, step: str) -> str:
@@ -37,7 +38,11 @@ def placeholders(ctx: Context, step: str) -> list[str]:
     def look() -> dict[str, Any]:
         from chatdev.software.placeholders import find_placeholders
 
-        found = find_placeholders(ctx.workspace.texts())
+        texts = ctx.workspace.texts()
+        if ctx.brief.has("existing"):  # what was left unfinished before is not this run's to finish
+            written = changed_paths(ctx.journal)
+            texts = {path: text for path, text in texts.items() if path in written}
+        found = find_placeholders(texts)
         return {"found": [f"{one.path}:{one.line} {one.name}: {one.why}" for one in found], "step": step}
 
     event = ctx.journal.once("looked", ctx.key(f"{step}/looked"), look)

@@ -31,6 +31,7 @@ from chatdev.chain.questions import chair
 from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.table import StopWatch, Table
 from chatdev.chain.undo import settle
+from chatdev.chain.views import changed_paths
 from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
 from chatdev.company import CompanyBundle
@@ -195,7 +196,7 @@ class CompanyRun:
             hands=hands,
             brief=brief,
             words=words,
-            composer=Composer(brief, words, workspace.texts),
+            composer=Composer(brief, words, workspace.texts, lambda: changed_paths(journal)),
             crew=crew,
             table=table,
             engine=engine,

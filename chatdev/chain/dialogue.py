@@ -7,12 +7,14 @@ and replies. Whoever has the turn may end it with a control line of its own (see
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chatdev.chain.agent import Agent, Spoken
 from chatdev.chain.brief import Item
 from chatdev.chain.conclusion import control_line
 from chatdev.chain.context import Context
+from chatdev.chain.requests import ROUNDS, wanted
 from chatdev.company import Phase
 from chatdev.llm.base import SayLimits
 
@@ -79,10 +81,8 @@ class Dialogue:
 
         def make() -> tuple[str, list[Item]]:
             source = self.ctx.bundle.sources.get(f"phase:{self.phase.name}", self.phase.name)
-            window = self.ctx.bundle.company.stream.window or DEFAULT_WINDOW
-            room = window * CHARS_PER_TOKEN if self.ctx.crew.keeps(agent.name) else ENDPOINT_ROOM
             text, shown = self.ctx.composer.compose(
-                template, str(source), agent, self.phase.reads, room, **self._roles(agent), **self.names
+                template, str(source), agent, self.phase.reads, self._room(agent), **self._roles(agent), **self.names
             )
             return (f"{text}\n{more.strip()}\n" if more else text), shown
 
@@ -98,6 +98,24 @@ class Dialogue:
         }
 
     def _reply(self, agent: Agent, transcript: list[tuple[str, str]]) -> Spoken:
+        """An agent's answer; before it, the agent may ask for files and is shown them."""
+        spoken = self._say(agent, transcript)
+        for turn in range(1, ROUNDS + 1):
+            asked = wanted(spoken.text)
+            if not asked:
+                break
+            key = self.ctx.key(f"{self.step}/{agent.name}/told")
+            requested = partial(self.ctx.composer.requested, asked, self._room(agent) // 2, turn == ROUNDS)
+            agent.hear(key, self.phase.name, "house", requested)
+            spoken = self._say(agent, transcript)
+        return spoken
+
+    def _room(self, agent: Agent) -> int:
+        """Characters that files may take in one prompt to an agent."""
+        window = self.ctx.bundle.company.stream.window or DEFAULT_WINDOW
+        return window * CHARS_PER_TOKEN if self.ctx.crew.keeps(agent.name) else ENDPOINT_ROOM
+
+    def _say(self, agent: Agent, transcript: list[tuple[str, str]]) -> Spoken:
         key = self.ctx.key(f"{self.step}/{agent.name}/said")
         spoken = agent.say(key, self.phase.name, self.limits)
         transcript.append((agent.name, spoken.text))

@@ -15,13 +15,20 @@ from typing import Any
 
 from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief, Item
+from chatdev.chain.filemap import file_map, relevance
 from chatdev.chain.interfaces import interfaces
+from chatdev.chain.requests import MOST, Wanted, answer
 from chatdev.chain.views import imports, only_tests, sources, suspects
 from chatdev.chain.words import Words
 from chatdev.company.templates import rendered
 
 SHORT = 400
 """An artifact up to this many characters is simply said again; a reference would not be shorter to read."""
+
+FEW = 60
+"""Files of an existing project up to which all of them are shown or named; more are put on a map."""
+MAP = 12_000
+"""Characters of a map at most."""
 
 
 class Printed:
@@ -43,9 +50,20 @@ class Printed:
 class Composer:
     """Renders the templates of phases for one agent at a time."""
 
-    def __init__(self, brief: Brief, words: Words, files: Callable[[], dict[str, str]]) -> None:
-        """`files` gives the text files of the product as they are now."""
-        self._brief, self._words, self._files = brief, words, files
+    def __init__(
+        self,
+        brief: Brief,
+        words: Words,
+        files: Callable[[], dict[str, str]],
+        changed: Callable[[], set[str]] = lambda: set(),
+    ) -> None:
+        """`files` gives the text files of the product as they are now, `changed` the paths that the run has written."""
+        self._brief, self._words, self._read, self._changed = brief, words, files, changed
+        self._now: dict[str, str] | None = None
+
+    def _files(self) -> dict[str, str]:
+        """The files as they are; while one prompt is made they are read once."""
+        return self._read() if self._now is None else self._now
 
     def compose(
         self, template: str, where: str, agent: Agent, reads: Iterable[str], room: int, **names: Any
@@ -64,7 +82,16 @@ class Composer:
         shown: list[Item] = []
         values: dict[str, Any] = {name: self._value(name, agent, shown, room) for name in reads}
         values.update(names)
-        return rendered(template, values, where=where).strip() + "\n", shown
+        self._now = self._read()
+        try:
+            return rendered(template, values, where=where).strip() + "\n", shown
+        finally:
+            self._now = None
+
+    def requested(self, asked: list[Wanted], room: int, last: bool) -> tuple[str, list[Item]]:
+        """What an agent asked to see, as its next prompt; see `requests`."""
+        text, shown = answer(asked, self._files(), self._words, room)
+        return self._words.say("files_asked_last" if last else "files_asked", files=text), shown
 
     def _value(self, name: str, agent: Agent, shown: list[Item], room: int) -> Printed:
         views: dict[str, Callable[[], dict[str, str]]] = {
@@ -72,6 +99,8 @@ class Composer:
             "sources": lambda: sources(self._files()),
             "tests": lambda: only_tests(self._files()),
             "suspects": lambda: suspects(self._files(), self._brief.text("test_report")),
+            "planned": lambda: suspects(self._files(), self._brief.text("plan")),
+            "changed": self._written,
             "reviewed": lambda: suspects(self._files(), self._brief.text("review")),
         }
         if name in views:
@@ -106,9 +135,15 @@ class Composer:
         gone = [name for name in agent.met() if name.startswith("files/") and name not in there]
         return sorted(lines) + [self._words.say("file_gone", path=name.removeprefix("files/")) for name in gone]
 
+    def _written(self) -> dict[str, str]:
+        changed = self._changed()
+        return {path: text for path, text in self._files().items() if path in changed} or self._files()
+
     def _show_files(self, files: dict[str, str], agent: Agent, shown: list[Item], room: int) -> str:
         if not files:
             return self._words.say("files_none")
+        if self._brief.has("existing") and (self._is_large(files, agent, room) or len(self._files()) > FEW):
+            return self._show_large(files, agent, shown, room)
         parts: list[str] = []
         omitted: list[str] = []
         order = self._by_relevance(files)
@@ -131,6 +166,37 @@ class Composer:
         others = sorted(set(self._files()) - set(files))
         if others:
             parts.append(self._words.say("files_others", paths=others))
+        return "\n".join(parts)
+
+    def _is_large(self, files: dict[str, str], agent: Agent, room: int) -> bool:
+        return sum(len(text) for path, text in files.items() if not agent.knows(file_item(path, text))) > room
+
+    def _show_large(self, files: dict[str, str], agent: Agent, shown: list[Item], room: int) -> str:
+        """Of an existing project that does not fit: the files that matter, and a map of the others."""
+        everything = self._files()
+        talk = "\n".join(self._brief.text(name) for name in ("task", "plan", "review", "test_report", "placeholders"))
+        scores = relevance(everything, talk, self._changed())
+        whole = len(files) < len(everything)
+        left = room // 2
+        parts: list[str] = []
+        seen: set[str] = set()
+        for path in sorted(files, key=lambda each: (-scores[each], each)):
+            item = file_item(path, files[path])
+            if agent.knows(item):
+                parts.append(self._words.say("file_held", path=path, lines=files[path].count("\n")))
+            elif len(files[path]) <= left and (whole or scores[path] > 0):
+                left -= len(files[path])
+                shown.append(item)
+                text = files[path] if files[path].endswith("\n") else files[path] + "\n"
+                parts.append(self._words.say("file", path=path, text=text).rstrip("\n"))
+            else:
+                continue
+            seen.add(path)
+        others = {path: text for path, text in everything.items() if path not in seen}
+        if others:
+            example = max(others, key=lambda each: (scores[each], each))
+            listed = file_map(others, scores, min(room // 4, MAP))
+            parts.append(self._words.say("files_map", map=listed, example=example, most=MOST).rstrip("\n"))
         return "\n".join(parts)
 
     def _by_relevance(self, files: dict[str, str]) -> list[str]:

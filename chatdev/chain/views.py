@@ -4,6 +4,8 @@ sources    the files without the tests
 tests      the tests
 suspects   the files that the last test report speaks of; all when it speaks of none
 reviewed   the same for the last review
+planned    the same for the plan of a change
+changed    the files that the run has written
 imports    the packages a Python product uses that come neither with Python nor with the product
 """
 
@@ -14,6 +16,10 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatdev.run.journal import Journal
 
 TEXTS = {".md", ".txt", ".toml", ".cfg", ".ini", ".json", ".yaml", ".yml", ".csv", ".html", ".css", ".svg"}
 """Endings of files that import nothing."""
@@ -40,6 +46,15 @@ def suspects(files: Mapping[str, str], report: str) -> dict[str, str]:
     told = "\n".join(line for line in report.splitlines() if not line.startswith("Started as"))
     found = {path: text for path, text in files.items() if _named(path, told)}
     return found or dict(files)
+
+
+def changed_paths(journal: Journal) -> set[str]:
+    """Paths that the run has written and not deleted since."""
+    there: set[str] = set()
+    for commit in journal.of_kind("committed"):
+        for file in commit["files"]:
+            (there.discard if file["status"] == "deleted" else there.add)(file["path"])
+    return there
 
 
 def _named(path: str, told: str) -> bool:

@@ -52,7 +52,7 @@ answers_option = click.option(
 @click.option("--task", metavar="TEXT", help="What to build.")
 @click.option("--task-file", metavar="FILE", help="Read the task from a file; - is standard input.")
 @click.option("--name", metavar="TEXT", help="Name of the product.  [default: from the task]")
-@click.option("--company", default="default", show_default=True, metavar="NAME|FILE|DIR", help="Who builds it.")
+@click.option("--company", metavar="NAME|FILE|DIR", help="Who builds it.  [default: default, with --from incremental]")
 @click.option(
     "--model", metavar="MODEL", help="auto, openai:NAME, hf:FOLDER-OR-ID, scripted:NAME, mailbox:FOLDER or human."
 )
@@ -72,7 +72,7 @@ def run_command(
     task: str | None,
     task_file: str | None,
     name: str | None,
-    company: str,
+    company: str | None,
     model: str | None,
     source: str | None,
     review: str | None,
@@ -98,7 +98,7 @@ def run_command(
     given = overrides(
         sets, model=model, sandbox__engine=sandbox, review=_review(review), accept=accept, stream__precision=precision
     )
-    bundle = load_company(company, overrides=given)
+    bundle = load_company(company or ("incremental" if source else "default"), overrides=given)
     if dry_run:
         _source(source, out)
         from chatdev.chain.dry_run import plan

@@ -16,6 +16,8 @@ BUILT_IN: dict[str, str] = {
     "interfaces": "What the program offers to its callers: names, signatures and first docstring lines, no bodies.",
     "suspects": "The files that the last test report speaks of; all of them when it names none.",
     "reviewed": "The files that the last review speaks of; all of them when it names none.",
+    "planned": "The files that the artifact `plan` names; all of them when it names none.",
+    "changed": "The files that the run has changed so far; all of them when it has changed none.",
     "imports": "The packages a Python product needs; empty where other languages are used.",
     "changes": "What was changed in the files since this agent last saw them.",
     "placeholders": "Places in the files that are still unfinished; kept current after every change.",

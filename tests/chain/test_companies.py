@@ -38,10 +38,10 @@ def test_incremental_goes_on_with_a_repository_and_its_history(tmp_path):
         subprocess.run(["git", "-C", str(old), *command], check=True)
     with FakeOpenAI(reply=lambda messages: _answer(messages[-1]["content"])) as server:
         done = chatdev(
-            "--task", "add a subtraction", "--company", "incremental", "--from", str(old), "--sandbox", "host",
+            "--task", "add a subtraction", "--from", str(old), "--sandbox", "host",
             cwd=tmp_path, OPENAI_BASE_URL=server.url, OPENAI_MODEL="tiny",
         )  # fmt: skip
-        shown = next(call for call in server.calls if "Write the whole program" in call.messages[-1]["content"])
+        shown = next(call for call in server.calls if "Make the change" in call.messages[-1]["content"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert '<file path="src/deep/tool.py">' in shown.messages[-1]["content"]
     product = only_product(tmp_path)
@@ -51,7 +51,9 @@ def test_incremental_goes_on_with_a_repository_and_its_history(tmp_path):
 
 
 def _answer(text):
-    if "Write the whole program" in text:
+    if "Before anything is changed" in text:
+        return "src/deep/tool.py: a function sub beside add."
+    if "Make the change" in text:
         tool = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
         return f'<file path="src/deep/tool.py">\n{tool}</file>'
     if "manual" in text:
