@@ -23,7 +23,7 @@ from chatdev.apprentice.curriculum.lessons import FAMILIES, lesson
 from chatdev.apprentice.curriculum.model import Lesson, Program
 from chatdev.apprentice.curriculum.trial import failing, talk
 
-FILE, PROGRAM, TESTS, MANUAL, REVIEW = 2800, 4600, 1600, 700, 300
+FILE, PROGRAM, TESTS, MANUAL, REVIEW = 2800, 4750, 1600, 700, 300
 """Largest sizes in characters: what fits the model's window."""
 
 
