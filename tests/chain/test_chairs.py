@@ -40,6 +40,21 @@ def test_a_person_reviews_in_the_reviewers_chair(tmp_path):
     assert said[1] == ("reviewer", "human")
 
 
+@unix
+def test_a_reply_is_written_in_the_persons_editor(tmp_path):
+    from tests.chain.terminal import Terminal
+
+    edit = tmp_path / "editor.sh"
+    edit.write_text("#!/bin/sh\necho 'In my editor.' > \"$1\"\n", encoding="utf-8")
+    edit.chmod(0o755)
+    model = script(tmp_path, HELLO, HELLO.replace("hello", "hi"))
+    run = Terminal(tmp_path, "--company", house(tmp_path, "human"), "--model", model, EDITOR=str(edit))
+    run.see("edit [e]")
+    run.type("e\n")
+    assert run.end() == 3, run.plain
+    assert [event["text"] for event in events_of(tmp_path, "said")][1] == "In my editor."
+
+
 def test_a_chair_can_be_answered_by_letter_with_whole_files(tmp_path):
     mine = company(tmp_path, "chain: [build]\n", build=BUILD)
     run = Background(tmp_path, "--company", mine, "--model", "human", "--answers", "inbox")
