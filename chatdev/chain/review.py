@@ -208,7 +208,7 @@ class Review:
         """Make files and artifacts what they were before the phase."""
         ctx = self.ctx
         for name, text in self._before.items():
-            if name not in ("files", "pictures"):
+            if name != "files":  # they have no text of their own
                 self._write(name, text or (self.phase.default or "" if kind == "skip" else ""))
         if not self._of_files:
             return
