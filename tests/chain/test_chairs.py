@@ -1,5 +1,6 @@
 """Somebody else in a role's chair: a person at the terminal or by letter, or a folder of prompts and replies."""
 
+import os
 import signal
 import sys
 import time
@@ -83,6 +84,7 @@ def wait_for(path):
 def drop(path, text):
     part = path.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
+    os.utime(part, (time.time() - 60, time.time() - 60))  # as something that was written before, and is whole
     part.rename(path)
 
 
