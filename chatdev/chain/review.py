@@ -93,7 +93,7 @@ class Review:
         """The version that the person saw when this phase last asked; at first, the one before the run."""
         asked = [event for event in self.ctx.journal.of_kind("asked") if event["phase"] == self.phase.name]
         started = next(self.ctx.journal.of_kind("step_started"))
-        return (asked[-1]["head"] if asked else started["head"]) or EMPTY
+        return (asked[-1].get("head") if asked else started["head"]) or EMPTY
 
     def _result(self) -> Question:
         about: Literal["diff", "artifact"] = "diff" if self._of_files else "artifact"

@@ -112,7 +112,7 @@ def test_a_mailbox_run_that_was_stopped_while_it_waited_goes_on_with_the_same_pr
         "002-reviewer-look.prompt.md",
         "003-programmer-mend.prompt.md",
     ]
-    assert [event["waited"] > 0 for event in again.events("said")] == [True] * 3
+    assert again.events("said")[0]["waited"] > 0
     if end == signal.SIGINT:
         (paused,) = again.events("paused")
         assert paused["waited"] > 1, "waiting is not work, also when no reply came of it"
