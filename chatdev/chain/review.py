@@ -93,7 +93,7 @@ class Review:
         """The version that the person saw when this phase last asked; at first, the one before the run."""
         asked = [event for event in self.ctx.journal.of_kind("asked") if event["phase"] == self.phase.name]
         started = next(self.ctx.journal.of_kind("step_started"))
-        return (asked[-1]["head"] if asked else started["head"]) or EMPTY
+        return (asked[-1].get("head") if asked else started["head"]) or EMPTY
 
     def _result(self) -> Question:
         about: Literal["diff", "artifact"] = "diff" if self._of_files else "artifact"
@@ -208,7 +208,7 @@ class Review:
         """Make files and artifacts what they were before the phase."""
         ctx = self.ctx
         for name, text in self._before.items():
-            if name not in ("files", "pictures"):
+            if name != "files":  # they have no text of their own
                 self._write(name, text or (self.phase.default or "" if kind == "skip" else ""))
         if not self._of_files:
             return

@@ -36,9 +36,6 @@ class Table:
         for event in journal.of_kind("answered"):
             if event.get("by") == person.by:
                 person.passed(event["phase"])
-        for letter in self.inbox.letters():
-            if letter.kind == "stop":  # it was meant for an earlier life
-                self.inbox.remove(letter.name)
 
     @property
     def occupied(self) -> bool:
@@ -158,6 +155,8 @@ class StopWatch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> StopWatch:
+        for name in filter(self._inbox.is_stop, self._inbox.names()):
+            self._inbox.remove(name)  # it was meant for an earlier life
         self._thread.start()
         return self
 

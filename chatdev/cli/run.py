@@ -22,12 +22,12 @@ from chatdev.cli.common import (
     set_option,
     warehouse,
 )
+from chatdev.cli.people import answers_option, listen, person_of
 from chatdev.errors import UsageError, UserError
 from chatdev.run import product as products
 
 if TYPE_CHECKING:
     from chatdev.chain.company_run import CompanyRun
-    from chatdev.company import CompanyBundle
     from chatdev.run.journal import Event
     from chatdev.run.ledger import Ledger
 
@@ -40,11 +40,6 @@ def screen_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--verbose", "-v", is_flag=True, help="Show every prompt as well.")(function)
     function = click.option("--quiet", "-q", is_flag=True, help="Show only the last lines.")(function)
     return json_option(function)
-
-
-answers_option = click.option(
-    "--answers", metavar="FILE|inbox", help="Answer for the person: from a YAML file, or by letter (the studio)."
-)
 
 
 @click.command("run")
@@ -113,7 +108,7 @@ def run_command(
         resolve(model_name(bundle, role))
     bundle.make_models(absolute)
     begin = _source(source, out)
-    person = _person(bundle, answers, as_json)
+    person = person_of(bundle, answers, as_json)
     product = products.create(warehouse(out), name or wanted)
     bundle.write(product.company)
     life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
@@ -164,7 +159,7 @@ def resume_command(
     begin = Path(started["source"]) if started["source"] else None
     if given:
         bundle.write(found.company)
-    person = _person(bundle, answers, as_json)
+    person = person_of(bundle, answers, as_json)
     life = CompanyRun(found, bundle, Order(started["task"], started["seed"], begin), person)
     return work(life, quiet, verbose, as_json)
 
@@ -205,7 +200,7 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
         if found is not None:
             screens.append(found)
         readers = [screen.read for screen in screens]
-        _listen(life, screens, as_json)
+        listen(life, screens)
         return readers
 
     life.screens = make
@@ -230,42 +225,6 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
             click.echo(line)
     code = report["exit_code"]
     return int(code)
-
-
-def _listen(life: CompanyRun, screens: list[Any], as_json: bool) -> None:
-    """Where somebody is at the terminal: let them speak while the agents work, and pause with Ctrl-C."""
-    from chatdev.run.inbox import Inbox
-    from chatdev.screen.typing import Pause, Speech, Typing, at_terminal
-
-    person = life.person
-    if not isinstance(person, _terminal_person()):
-        return
-    roles = {name: life.bundle.roles[name].title for name in life.bundle.used_roles()}
-    speech = Speech(Inbox(life.product.inbox), roles)
-    live = [screen for screen in screens if hasattr(screen, "typed")]
-    if live and not as_json:
-        typing = Typing(person.keyboard, live[0], speech)
-        typing.go_on()
-        # It leaves the terminal first and comes back last.
-        screens.insert(0, typing)
-    person.screens = screens
-    if at_terminal():
-
-        def hint(text: str) -> None:
-            for screen in live:
-                screen.hint = text
-            if text and not live:
-                os.write(2, f"\n{text}\n".encode())
-
-        pause = Pause(person, speech, hint)
-        life.rest = pause.rest
-        signal.signal(signal.SIGINT, pause.signalled)
-
-
-def _terminal_person() -> Any:
-    from chatdev.screen.ask import TerminalPerson
-
-    return TerminalPerson
 
 
 def _heed_signals() -> None:
@@ -319,33 +278,3 @@ def _source(source: str | None, out: str | None) -> Path | None:
     if is_there(path.exists):
         raise UserError("this is a file; a run starts from a folder", where=source)
     return products.find(warehouse(out), source).root
-
-
-def _person(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
-    """Whoever answers, where the company needs somebody; that nobody is there is told before anything is spent."""
-    from chatdev.chain.absent import ByLetter, FromFile
-    from chatdev.chain.crew import model_name
-    from chatdev.chain.people import TWO_WAYS, Nobody
-    from chatdev.llm.select import resolve
-    from chatdev.screen.typing import at_terminal
-
-    if answers == "inbox":
-        return ByLetter()
-    if answers is not None:
-        return FromFile(Path(answers).expanduser())
-    asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
-    chairs = [role for role in bundle.used_roles() if resolve(model_name(bundle, role)) == "human"]
-    needed = bundle.company.review != "none" or asks or chairs
-    if not needed and not at_terminal():
-        return Nobody()
-    if sys.stdin is None or not sys.stdin.isatty():
-        who = f"review: {_listed(bundle)} asks a person"
-        if asks or chairs:
-            who = f'the phase "{asks[0]}" asks a person' if asks else f'a person is the "{chairs[0]}"'
-        raise UserError(f"{who}, and there is no terminal", fix=TWO_WAYS)
-    return _terminal_person()(out=sys.stderr if as_json else sys.stdout)
-
-
-def _listed(bundle: CompanyBundle) -> str:
-    review = bundle.company.review
-    return review if isinstance(review, str) else ", ".join(review)

@@ -224,7 +224,11 @@ class TerminalPerson:
         editor, shown = LineEditor(), ""
         self._write(prompt)
         while True:
-            keys = self.keyboard.keys(EVERY)
+            try:
+                keys = self.keyboard.keys(EVERY)
+            except KeyboardInterrupt:
+                self._write("\n")
+                raise
             if keys is None:
                 self._write("\n")
                 return editor.text or None

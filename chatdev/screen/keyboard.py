@@ -105,6 +105,8 @@ class Keyboard:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._usual: list[Any] | None = None
         """The mode of the terminal outside of `open`."""
+        self.each_key = termios is not None
+        """Keys come one by one; otherwise only whole lines, and waiting for one cannot be broken off."""
         self.held = ""
         """Keys that were read and belong to nobody yet."""
 

@@ -1,5 +1,6 @@
 """What the curriculum promises: programs that pass their tests, defects that are seen, lessons that stay the same."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -7,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from chatdev.apprentice.curriculum import FAMILIES, HELD_OUT, held_out, is_held_out, lesson
+from chatdev.apprentice.curriculum import (
+    FAMILIES,
+    HELD_OUT,
+    digest,
+    held_out,
+    held_out_unknown,
+    is_held_out,
+    lesson,
+    unknown_tasks,
+)
 from chatdev.apprentice.curriculum.check import problems, untidy, write
 from chatdev.apprentice.curriculum.trial import failing
+from chatdev.apprentice.curriculum.unknown import subjects
 
 DAY = 3
 """Which combinations are checked here; `python -m chatdev.apprentice.curriculum.check` checks as many as one likes."""
@@ -70,3 +81,23 @@ def test_held_out_lessons_are_different_and_recognised():
     assert all(is_held_out(one) for one in lessons)
     seen = [is_held_out(lesson(family, seed)) for family in FAMILIES for seed in range(20)]
     assert sum(seen) < len(seen) / 50
+
+
+def test_what_is_held_out_stays_the_same():
+    """A change of families or wordings changes the exam: write the new sums here, and measure the model anew."""
+    assert digest(held_out()) == "d16fc73a19e4fac86d04ce0835b7917daa5b1d244ac3d159056a4ada577291fd"
+    assert (
+        hashlib.sha256("\n".join(held_out_unknown()).encode()).hexdigest()
+        == "20714edeb743e437aa9aefde92bbea47da822a7ad34d37b689c902f2a31acafe"
+    )
+
+
+def test_unknown_tasks_share_no_subject_with_the_families_or_the_held_out_ones():
+    nouns = {noun.strip("=").lower() for one in FAMILIES.values() for noun in one.nouns()}
+    taught, kept = ([each.strip("=").lower() for each in subjects()[part]] for part in ("taught", "held_out"))
+    assert len(set(taught)) >= 200
+    assert len(set(kept)) == len(held_out_unknown()) == 100
+    assert not set(taught) & set(kept)
+    assert not (set(taught) | set(kept)) & nouns
+    assert unknown_tasks(1) == unknown_tasks(1) != unknown_tasks(2)
+    assert not set(unknown_tasks(1, 1000)) & set(held_out_unknown())

@@ -1,10 +1,12 @@
 """The Human company, agents that ask, and answers that were written down: without anybody at the keyboard."""
 
+import subprocess
+
 import pytest
 import yaml
 
 from tests.chain.house import TASK, chatdev, git, only_product
-from tests.chain.table import BUILD, PLAN, PLANNED, company, events_of, file, script
+from tests.chain.table import BUILD, PLAN, PLANNED, company, events_of, file, order, script
 
 HELLO = file('print("hello")')
 SNAKE = ("--task", TASK, "--company", "human", "--model", "scripted:snake", "--sandbox", "none")
@@ -118,6 +120,43 @@ def test_answers_in_order_edit_reject_and_approve(tmp_path):
         "Programmer: Build [build~2]",
     ]
     assert not (only_product(tmp_path) / "README.md").exists()
+
+
+DECISIONS = [
+    {"comment": "friendlier"},
+    {"edit": {"files": {"main.py": 'print("mine")\n', "notes.md": "# x\n"}}},
+    {"reject": "no"},
+    "approve",
+    "skip",
+]
+
+
+def decided(folder, shared, kill_at=None):
+    """A run with all decisions, in one life or killed when a line is printed; returns the product's history."""
+    again = BUILD.replace("Build.", "Again.")
+    folder.mkdir()
+    mine = company(folder, "review: all\nchain: [build, again]\n", build=BUILD, again=again)
+    model = script(shared, HELLO, file('print("hi")'), file('print("new")'), file("2", "two.py"))
+    command, env = order("--company", mine, "--model", model, *answers(shared, DECISIONS))
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as life:
+        for line in life.stdout:
+            if kill_at is not None and kill_at in line:
+                life.kill()
+                break
+        life.stdout.read()
+    if kill_at is not None:
+        done = chatdev("resume", only_product(folder).name, *answers(shared, DECISIONS), cwd=folder)
+        assert done.returncode == 3, done.stdout + done.stderr
+    keys = [event.key for event in events_of(folder) if event.key]
+    assert len(keys) == len(set(keys))
+    return git(only_product(folder), "log", "--format=%H %an: %s")
+
+
+def test_decisions_are_taken_once_wherever_the_run_is_killed(tmp_path):
+    undisturbed = decided(tmp_path / "undisturbed", tmp_path)
+    assert undisturbed.count("Human: ") == 3
+    for number, kill_at in enumerate(["You: comment", "You: edit", "You: reject", "You: skip"]):
+        assert decided(tmp_path / f"killed{number}", tmp_path, kill_at) == undisturbed, kill_at
 
 
 def test_answers_by_phase_and_none_left_stops_and_can_go_on(tmp_path):

@@ -3,7 +3,12 @@
 import json
 import signal
 
-from chatdev.run.inbox import Inbox
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatdev.chain.absent import read_answers
+from chatdev.errors import UserErrors
+from chatdev.run.inbox import Inbox, letter_of
 from tests.chain.house import chatdev, git
 from tests.chain.table import BUILD, PLAN, PLANNED, Background, company, file, script
 
@@ -151,3 +156,33 @@ def test_what_is_no_letter_is_put_aside_and_said(tmp_path):
     assert len(said) == len(bad) + 3
     assert [letter.text for letter in inbox.letters()] == ["good"]
     assert len(said) == len(bad) + 3, "each is refused once"
+
+
+FIELDS = st.sampled_from(["kind", "text", "to", "question", "answer", "files"]) | st.text()
+PLAIN = st.none() | st.booleans() | st.integers() | st.text()
+JSON = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner))
+
+
+@given(JSON | st.fixed_dictionaries({"kind": st.sampled_from(["answer", "message", "stop"])}, optional={"text": JSON}))
+def test_whatever_lies_in_an_inbox_is_a_letter_or_refused(value):
+    try:
+        letter = letter_of(value, "1.json")
+    except ValueError:
+        return
+    assert letter.kind in ("answer", "message", "stop")
+    assert all(isinstance(text, str) for text in (letter.text, letter.to, *letter.files, *letter.files.values()))
+
+
+LINES = st.lists(st.sampled_from(["- approve\n", "- {comment: x}\n", "a: [stop]\n", "- edit:\n"])).map("".join)
+
+
+@given(st.text() | LINES)
+def test_whatever_a_file_of_answers_holds_is_answers_or_named_faults(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "answers.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    faults = []
+    try:
+        read_answers(path)
+    except UserErrors as found:
+        faults = [str(fault) for fault in found.errors]
+    assert [fault for fault in faults if "answers.yaml" not in fault] == []

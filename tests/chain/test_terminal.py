@@ -249,7 +249,7 @@ def test_ctrl_c_at_a_question_saves_the_run(tmp_path):
 
 def slow(tmp_path, *replies, **env):
     mine = company(tmp_path, "chain: [plan, build]\n", plan=PLAN, build=PLANNED)
-    return Terminal(tmp_path, "--company", mine, "--model", script(tmp_path, *replies, pace=20), **env)
+    return Terminal(tmp_path, "--company", mine, "--model", script(tmp_path, *replies, pace=40), **env)
 
 
 LONG = "A long plan. " + "word " * 60

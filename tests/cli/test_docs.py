@@ -13,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from chatdev.chain.absent import read_answers
 from chatdev.cli import COMMANDS, cli
 from chatdev.company import load_company
 from tests.chain.house import chatdev
@@ -60,6 +61,13 @@ def test_the_company_in_the_readme_loads(tmp_path):
     assert yaml.safe_load(text)["extends"] == "default"
     (tmp_path / "company.yaml").write_text(text, encoding="utf-8")
     assert load_company(str(tmp_path)).company.roles["reviewer"].model == "openai:gpt-4o"
+
+
+def test_the_answers_in_the_readme_are_answers(tmp_path):
+    path = tmp_path / "answers.yaml"
+    path.write_text(re.search(r"```yaml\n(- approve\n.*?)```", README, re.DOTALL)[1], encoding="utf-8")
+    (answers,) = read_answers(path)[0].values()
+    assert [answer.kind for _, answer in answers] == ["approve", "comment", "edit", "always"]
 
 
 def test_the_first_command_of_the_readme_builds_the_game(tmp_path):

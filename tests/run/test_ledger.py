@@ -26,6 +26,16 @@ def test_tokens_money_and_time_add_up_over_two_lives():
     assert ledger.seconds() == pytest.approx(15.0), "the night between two lives is not work"
 
 
+def test_waiting_for_a_person_is_not_work():
+    ledger = Ledger()
+    ledger.read(life(1, 1000.0))
+    ledger.read(Event(2, 1500.0, "answered", "a", {"waited": 480.0}))
+    ledger.read(Event(3, 1800.0, "paused", None, {"waited": 290.0}))
+    mailbox = said(4, 2400.0)
+    ledger.read(Event(4, 2400.0, "said", "k", {**mailbox.data, "waited": 590.0}))
+    assert ledger.seconds() == pytest.approx(40.0)
+
+
 def test_an_unknown_price_is_said_and_never_counts_as_nothing():
     ledger = Ledger()
     ledger.read(said(1, 1.0, money=None))

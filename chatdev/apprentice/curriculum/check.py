@@ -23,8 +23,10 @@ from chatdev.apprentice.curriculum.lessons import FAMILIES, lesson
 from chatdev.apprentice.curriculum.model import Lesson, Program
 from chatdev.apprentice.curriculum.trial import failing, talk
 
-FILE, PROGRAM, TESTS, MANUAL, REVIEW = 2800, 4600, 1600, 700, 300
+FILE, PROGRAM, TESTS, MANUAL, REVIEW = 2800, 4750, 1600, 700, 300
 """Largest sizes in characters: what fits the model's window."""
+DEFECT_SECONDS = 1.0
+"""How long the tests of a broken program may run: some defects are endless loops."""
 
 
 def problems(one: Lesson, *, defects: bool = True) -> list[str]:
@@ -137,7 +139,7 @@ def _defects(one: Lesson) -> list[str]:
             found.append(f"not once: {defect.good!r}")
             continue
         unparsed = list(_unparsed(files))
-        failed = [] if unparsed else failing(files, program.tests)
+        failed = [] if unparsed else failing(files, program.tests, DEFECT_SECONDS)
         imports = [each for each in failed if each.startswith("import:")]
         if defect.seen_by == "tests" and (not failed or imports or unparsed):
             found.append(f"no test sees {defect.bad!r}: {failed or unparsed}")

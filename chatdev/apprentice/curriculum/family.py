@@ -10,13 +10,13 @@ shapes/arcade/shape.yaml       its plan, its part of the manual, its defects
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from chatdev.apprentice.curriculum.draw import Draw
 from chatdev.apprentice.curriculum.model import Choices, Defect, Program, Slot, SlotKind, Value
@@ -54,6 +54,10 @@ class FolderFamily:
         uis = tuple(self._own["uis"])
         says = {ui: tuple(shared()["slots"]["ui"][ui]) for ui in uis}
         return [*found, Slot("ui", "choice", uis[0], uis, phrases=says)]
+
+    def nouns(self) -> tuple[str, ...]:
+        """What tasks call programs of this family."""
+        return tuple(self._own["nouns"])
 
     def uis(self) -> tuple[str, ...]:
         """The user interfaces that the family offers, the usual one first."""
@@ -158,11 +162,21 @@ def _phrases(name: str, spec: Mapping[str, Any]) -> Mapping[str, list[str]]:
 
 
 def _rendered(text: str, known: Mapping[str, Any]) -> str:
-    return _JINJA.from_string(text).render(known)
+    return _template(text).render(known)
+
+
+@cache
+def _template(text: str) -> Template:
+    return _JINJA.from_string(text)
 
 
 def _true(condition: str, known: Mapping[str, Any]) -> bool:
-    return bool(_JINJA.compile_expression(condition)(**known))
+    return bool(_expression(condition)(**known))
+
+
+@cache
+def _expression(condition: str) -> Callable[..., Any]:
+    return _JINJA.compile_expression(condition)
 
 
 def _placed(text: str, good: str, bad: str) -> tuple[str, str] | None:

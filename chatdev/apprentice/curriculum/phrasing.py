@@ -47,6 +47,8 @@ def phrase(
     sentences = [each for each in said if each.endswith(".")]
     adverbs = [each for each in said if each not in sentences and each.split()[0] in _ADVERBS]
     things = [each for each in said if each not in sentences and each not in adverbs]
+    if draw.chance(0.1):
+        adverbs.append(draw.pick(shared()["extras"]))
     task = _opened(draw.pick(nouns), adverbs, draw)
     if things and draw.chance(0.6):
         task += draw.pick(shared()["joins"]).format(list=_listed(things))
@@ -93,10 +95,20 @@ def _filled(form: str, choices: Choices) -> str:
 
 def _opened(noun: str, adverbs: list[str], draw: Draw) -> str:
     plain = noun.lstrip("=")
-    article = "" if noun.startswith("=") else "an " if plain[0] in "aeiou8" else "a "
+    article = "" if noun.startswith("=") else "an " if _vowel(plain) else "a "
     tail = "".join(f" {each}" for each in adverbs)
     opener: str = draw.pick(shared()["openers"])
     return opener.format(a=f"{article}{plain}{tail}", noun=f"{plain}{tail}")
+
+
+def _vowel(text: str) -> bool:
+    """The text asks for "an": it begins with a vowel, or with a letter that is spelled out and sounds like one."""
+    first = text.split()[0]
+    return (
+        first[0] in "aeioAEIO8"
+        or (first[0] in "uU" and not first.isupper() and first[:3].lower() != "uni")
+        or (first.isupper() and first[0] in "FHLMNRSX")
+    )
 
 
 def _listed(things: list[str]) -> str:

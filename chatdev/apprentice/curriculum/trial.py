@@ -30,7 +30,7 @@ def failing(files: Mapping[str, str], tests: Mapping[str, str], seconds: float =
     import pytest
 
     found: list[str] = []
-    with _house(files), _limit(seconds):
+    with house(files), _limit(seconds):
         for path, text in tests.items():
             space: dict[str, Any] = {"__name__": "tests"}
             try:
@@ -60,7 +60,7 @@ def talk(files: Mapping[str, str], lines: Sequence[str] = TALK, seconds: float =
             raise EOFError from None
 
     kept = builtins.input
-    with _house(files), _limit(seconds), contextlib.redirect_stdout(io.StringIO()) as said:
+    with house(files), _limit(seconds), contextlib.redirect_stdout(io.StringIO()) as said:
         builtins.input = answer
         try:
             exec(compile(files["main.py"], "main.py", "exec"), {"__name__": "__main__"})
@@ -72,7 +72,7 @@ def talk(files: Mapping[str, str], lines: Sequence[str] = TALK, seconds: float =
 
 
 @contextlib.contextmanager
-def _house(files: Mapping[str, str]) -> Iterator[None]:
+def house(files: Mapping[str, str]) -> Iterator[None]:
     """The modules of a program, importable, and an empty working folder, for as long as the block lasts."""
     here = Path.cwd()
     names = [name.removesuffix(".py") for name in files if name != "main.py"]
