@@ -14,12 +14,12 @@ from chatdev.run.journal import read_events
 from chatdev.software.outline import outline
 from tests.chain.house import chatdev, git, only_product
 
-FOLDERS, EACH = 40, 30
+FOLDERS, EACH = 15, 20
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A git repository of 1,200 Python files and a few others, some 2.5 MB, with a history and a test that passes."""
+    """A git repository of 300 Python files and a few others, some 900 kB, with a history and a test that passes."""
     root = tmp_path_factory.mktemp("source") / "warehouse-keeper"
     for folder in range(FOLDERS):
         for number in range(EACH):
@@ -96,7 +96,7 @@ def test_a_repository_larger_than_any_window_is_gone_on_with(repository, tmp_pat
     assert max(map(len, told)) < 8000 * 3, "a prompt never outgrows the window"
     plan = told[0]
     assert '<file path="game/keyboard.py">' in plan, "what the task is about is shown at once"
-    assert "depot39/ (30 more files)" in plan
+    assert "depot14/ (20 more files)" in plan
     assert "export function paint" in told[1], "what was asked for comes with the next prompt"
     assert "     4   step_1()" in told[1] or "     4 step_1()" in told[1], (
         "a file too long to show comes as its outline"
