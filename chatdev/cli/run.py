@@ -143,13 +143,12 @@ def resume_command(
     """Go on with a stopped run; nothing that was said is paid for again."""
     from chatdev.chain.company_run import CompanyRun, Order
     from chatdev.company import load_company
-    from chatdev.run.journal import read_events
+    from chatdev.run.journal import first_of
 
     found = products.find(warehouse(out), product)
     given = overrides(sets, model=model, sandbox__engine=sandbox, review=_review(review))
     bundle = load_company(str(found.company), overrides=given)
-    events, _ = read_events(found.journal)
-    started = next((event for event in events if event.kind == "run_started"), None)
+    started = first_of(found.journal, "run_started")
     if started is None:
         raise UserError(
             "this run was stopped before it began, and holds no task",

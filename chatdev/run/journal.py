@@ -97,6 +97,20 @@ def read_events(path: Path) -> tuple[list[Event], int]:
     return (whole, good) if whole is not None else _one_by_one(path, lines)
 
 
+def first_of(path: Path, kind: str) -> Event | None:
+    """The first event of a kind, without reading further; None when there is none. Errors as `read_events`."""
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                event = parse_line(line)
+            except ValueError:
+                break
+            if event.kind == kind:
+                return event
+    events, _ = read_events(path)
+    return next((event for event in events if event.kind == kind), None)
+
+
 def _all_at_once(lines: list[bytes]) -> list[Event] | None:
     """The events of undamaged lines, parsed in one go, which takes half the time; None when any is damaged."""
     collecting = gc.isenabled()

@@ -14,6 +14,7 @@ driver or `core.worktree` is a program or a path of a stranger's choice. Attribu
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -57,6 +58,8 @@ _HARMLESS = re.compile(
 )
 _ATTRIBUTES = "* -text -filter -ident -working-tree-encoding -eol !diff merge\n"
 _KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "SystemRoot", "WINDIR", "COMSPEC", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH")
+_ROOM = 65_536
+"""Bytes of a disk below which a failed write is one for want of room."""
 _LOCKS = ("index.lock", "HEAD.lock", "config.lock", "packed-refs.lock")
 
 
@@ -95,6 +98,7 @@ class SafeGit:
 
         Raises:
             UserError: git is not installed, or `.git` is not a plain repository.
+            OSError: the disk is full.
             GitFailed: another exit status.
         """
         if checked:
@@ -104,6 +108,8 @@ class SafeGit:
             done = self._start(arguments, stdin, variables, pathspecs)
         if done.returncode not in tuple(ok):
             words = " ".join(arguments[:3])
+            if _is_full(self.root, done.stderr):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.root))
             raise GitFailed(f"git {words} failed ({done.returncode}): {_text(done.stderr).strip()[:2000]}")
         return done
 
@@ -261,6 +267,13 @@ def _environment(root: Path) -> dict[str, str]:
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_CEILING_DIRECTORIES": root.parent.as_posix(),
     }
+
+
+def _is_full(folder: Path, stderr: bytes) -> bool:
+    """Did git fail for want of room? It does not always say so: `couldn't write …` is all that some commands tell."""
+    if b"No space left" in stderr or b"Disk quota exceeded" in stderr or b"File too large" in stderr:
+        return True
+    return (b"write" in stderr or b"create" in stderr) and shutil.disk_usage(folder).free < _ROOM
 
 
 def _harmless(name: str, value: str) -> bool:
