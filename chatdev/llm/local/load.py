@@ -100,7 +100,7 @@ def _pack(model: LocalModel, precision: str) -> None:
 
     forward = fast_forward(model.network, cast("FastPrecision", precision), on_notice=model.notice)
     if forward is not None:
-        model.forward = forward
+        model.forward, model.joint = forward, forward.joint
         # What a stream remembers was computed with these weights: a snapshot of others does not fit.
         model.revision = f"{model.revision} {forward.precision}"
 

@@ -7,7 +7,7 @@ itself is a function, so that a faster one (packed weights, a compiled step) can
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,14 +17,17 @@ from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.tape import Tape
 from chatdev.llm.local.window import Window
 
+if TYPE_CHECKING:
+    from chatdev.llm.local.batch import Rectangle
+
 Forward = Callable[[Tensor, Any, int], Tensor]
 """`forward(ids [batch, n], cache, rows)` runs n tokens on a cache and returns logits [batch, rows, vocabulary] of
 the last `rows` of them. With a `SinkCache` it goes through the model's decoder (whose hooks call `begin` and
 `commit`) or calls `cache.begin(n)` and `cache.commit(n)` itself."""
 
-Joint = Callable[[Tensor, Tensor, Tensor | None, Any], Tensor]
-"""`joint(ids [rows, 1], positions [rows, 1], mask [rows, 1, 1, held] or None, cache)` runs one token of several
-streams on the shared buffers of a rectangle and returns logits [rows, vocabulary]."""
+Joint = Callable[[Tensor, "Rectangle"], Tensor]
+"""`joint(ids [rows, 1], rectangle)` runs one token of several streams on their shared buffers and returns logits
+[rows, vocabulary]; the rectangle has announced the tokens and commits them."""
 
 
 def network_forward(network: Any) -> Forward:
@@ -40,12 +43,18 @@ def network_forward(network: Any) -> Forward:
 def network_joint(network: Any) -> Joint:
     """The plain forward for a rectangle."""
 
-    def joint(ids: Tensor, positions: Tensor, mask: Tensor | None, cache: Any) -> Tensor:
+    @torch.no_grad()
+    def joint(ids: Tensor, rectangle: Rectangle) -> Tensor:
+        mask = rectangle.mask()
+        if mask is not None and network.config._attn_implementation == "eager":
+            # The eager attention adds its mask to the scores.
+            none = torch.zeros(mask.shape, dtype=network.dtype, device=mask.device)
+            mask = none.masked_fill(~mask, torch.finfo(network.dtype).min)
         out = network(
             input_ids=ids,
-            position_ids=positions,
+            position_ids=torch.tensor(rectangle.positions(), device=ids.device)[:, None],
             attention_mask=mask,
-            past_key_values=cache,
+            past_key_values=rectangle.cache,
             use_cache=True,
             logits_to_keep=1,
         )

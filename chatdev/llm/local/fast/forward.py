@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
 from chatdev.llm.local.fast.torch_step import TorchStep
 from chatdev.llm.local.rope import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from chatdev.llm.local.batch import Rectangle
 
 Kernels = Literal["auto", "compiled", "torch"]
 SMALL = 20_000_000
@@ -57,6 +60,10 @@ class FastForward:
             return self.step(ids, cache, rows)
         out = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=rows)
         return out.logits[:, -rows:]  # type: ignore[no-any-return]
+
+    def joint(self, ids: Tensor, rectangle: Rectangle) -> Tensor:
+        """A token of each of several streams, with the same weights that each has alone (see `memory.Joint`)."""
+        return self.step.joint(ids, rectangle)
 
     def describe(self) -> str:
         """One line: precision, kernels, size, loss."""

@@ -47,25 +47,44 @@ class TorchStep:
     @torch.no_grad()
     def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
         """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
-        a, (batch, n) = self.anatomy, ids.shape
-        x = a.embed(ids).view(batch * n, a.hidden)
+        n, heads = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
         first = cache.seen
         cache.begin(n)
-        cos, sin = a.angles(first - cache.plan.offset, n)
+        angles = self.anatomy.angles(first - cache.plan.offset, n)
+        seen = cache.plan.held + n
+        mask = None if n == 1 else torch.ones(n, seen, dtype=torch.bool).tril(seen - n).repeat(heads, 1)
+        logits = self._run(ids, angles, mask, cache.layers, rows)
+        cache.commit(n)
+        return logits
+
+    @torch.no_grad()
+    def joint(self, ids: Tensor, rectangle: Any) -> Tensor:
+        """One token of every row of a rectangle (see `batch`): ids [rows, 1] to fp32 logits [rows, vocabulary]."""
+        parts = zip(*(self.anatomy.angles(position, 1) for position in rectangle.positions()), strict=True)
+        cos, sin = (torch.stack(part)[:, None] for part in parts)
+        return self._run(ids, (cos, sin), rectangle.mask(), rectangle.columns, 1)[:, 0]
+
+    def _run(self, ids: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, layers: Any, rows: int) -> Tensor:
+        """All layers; `angles` fit [batch, heads, n, pairs], and `mask` [batch, kv heads, group * n, held]."""
+        a, (batch, n) = self.anatomy, ids.shape
+        x = a.embed(ids).view(batch * n, a.hidden)
         for i, (layer, (qkv, out, gate, up, down)) in enumerate(self.layers):
-            mixed = self._attend(
-                layer, qkv(_normed(layer.before_attention, x)), (batch, n), (cos, sin), cache.layers[i]
-            )
+            mixed = self._attend(layer, qkv(_normed(layer.before_attention, x)), (batch, n), angles, mask, layers[i])
             x = x + _normed(layer.after_attention, out(mixed))
             y = _normed(layer.before_mlp, x)
             act = functional.silu(gate(y)) if a.act == "silu" else functional.gelu(gate(y), approximate="tanh")
             x = x + _normed(layer.after_mlp, down(act * up(y)))
-        cache.commit(n)
         last = a.last(x).view(batch, n, a.hidden)[:, n - rows :].reshape(batch * rows, a.hidden)
         return self.head(last).float().view(batch, rows, -1)
 
     def _attend(
-        self, layer: Layer, qkv: Tensor, shape: tuple[int, int], angles: tuple[Tensor, Tensor], store: Any
+        self,
+        layer: Layer,
+        qkv: Tensor,
+        shape: tuple[int, int],
+        angles: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        store: Any,
     ) -> Tensor:
         a, (batch, n) = self.anatomy, shape
         q, k, v = torch.split(qkv, [a.heads * a.dim, a.kv_heads * a.dim, a.kv_heads * a.dim], dim=-1)
@@ -78,11 +97,6 @@ class TorchStep:
         keys, values = store.update(k, v)
         # The query heads that share a key head become rows of one product.
         q = q.reshape(batch, a.kv_heads, -1, a.dim)
-        mask = None
-        if n > 1:
-            columns = keys.shape[2]
-            seen = torch.ones(n, columns, dtype=torch.bool).tril(columns - n)
-            mask = seen.repeat(a.heads // a.kv_heads, 1)
         mixed = functional.scaled_dot_product_attention(q, keys, values, mask, scale=a.scaling)
         return mixed.view(batch, a.heads, n, a.dim).transpose(1, 2).reshape(batch * n, -1)
 
