@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from chatdev.llm.local.cache import SinkCache
+from chatdev.llm.local.stages import added
 from chatdev.llm.local.tape import Tape
 from chatdev.llm.local.window import Window
 
@@ -47,9 +48,7 @@ def network_joint(network: Any) -> Joint:
     def joint(ids: Tensor, rectangle: Rectangle) -> Tensor:
         mask = rectangle.mask()
         if mask is not None and network.config._attn_implementation == "eager":
-            # The eager attention adds its mask to the scores.
-            none = torch.zeros(mask.shape, dtype=network.dtype, device=mask.device)
-            mask = none.masked_fill(~mask, torch.finfo(network.dtype).min)
+            mask = added(mask, network.dtype)
         out = network(
             input_ids=ids,
             position_ids=torch.tensor(rectangle.positions(), device=ids.device)[:, None],
@@ -72,8 +71,12 @@ class Memory(Protocol):
     can_rewind: bool
     """Whether older ones can as well: sliding and recurrent layers do not remember what they were."""
 
+    @property
+    def reach(self) -> int:
+        """Most tokens of one `feed`."""
+
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:
-        """Run at most `plan.room` tokens; logits [rows, vocabulary] of the last `rows`."""
+        """Run at most `reach` tokens; logits [rows, vocabulary] of the last `rows`."""
 
     def step_back(self, tokens: int) -> None:
         """Take the newest tokens out again."""
@@ -93,6 +96,10 @@ class SinkMemory:
         self.can_rewind = len(cache.sink_layers) == len(cache.layers)
         if self.can_step_back and not self.can_rewind:
             cache.activate_past_recording()
+
+    @property
+    def reach(self) -> int:
+        return self.cache.reach
 
     @torch.no_grad()
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:
@@ -129,6 +136,10 @@ class ReprefillMemory:
         self.forward, self.config, self.tape, self.head, self.device = forward, config, tape, head, device
         self.plan = Window(len(head), window, block, total + block)
         self.cache = DynamicCache(config=config)
+
+    @property
+    def reach(self) -> int:
+        return self.plan.room
 
     @torch.no_grad()
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:

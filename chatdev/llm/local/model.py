@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from chatdev.llm.local.tape import Tape
 
 KEPT_PREFIXES = 4
-CHUNK = 32
+CHUNK = 64
 """Tokens of a head that are run and shared at once. How many rows a multiplication has can change the last bit of its
-result; in whole chunks a shared beginning has the same bits as one that was run alone, whoever spoke first."""
+result; in whole chunks a shared beginning has the same bits as one that was run alone, whoever spoke first. The last
+chunk of a head takes what is left as well, so that no piece is so short that it waits for the fast step."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class LocalModel:
                 common, found = count, prefix
         sinks = memory.plan.sinks
         if found is not None and found.can_rewind:
-            common -= common % CHUNK
+            common = min(common - common % CHUNK, _last_cut(found.plan.seen), _last_cut(len(head)))
         if found is not None and common >= CHUNK and (found.can_rewind or common == found.plan.seen):
             memory = SinkMemory(self.run, found.cache.fork())
             memory.step_back(memory.plan.seen - common)
@@ -159,7 +160,7 @@ class LocalModel:
         if common < len(head) and len(head) >= CHUNK:
             while memory.plan.seen < len(head):
                 at = memory.plan.seen
-                memory.feed(head[at : min(at + memory.plan.room, at - at % CHUNK + CHUNK, len(head))])
+                memory.feed(head[at : min(at + memory.reach, _next_cut(at, len(head)))])
             self._prefixes.insert(0, (head, memory.fork(stream.tape)))
             del self._prefixes[KEPT_PREFIXES:]
         return memory
@@ -187,6 +188,15 @@ class LocalModel:
 
 def _closed(ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
     raise RuntimeError("this model is closed")
+
+
+def _last_cut(length: int) -> int:
+    """Where the last piece of a head of this length begins."""
+    return max(0, length // CHUNK - 1) * CHUNK
+
+
+def _next_cut(at: int, length: int) -> int:
+    return length if at >= _last_cut(length) else at - at % CHUNK + CHUNK
 
 
 def _common(a: list[int], b: list[int]) -> int:

@@ -57,6 +57,11 @@ class FastForward:
 
     def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
         if ids.numel() <= self.step.most_rows and isinstance(cache, SinkCache) and _simple(cache):
+            # The step knows no stages: a piece ends where the window evicts.
+            while ids.shape[1] - rows >= cache.room:
+                piece = cache.room
+                self.step(ids[:, :piece], cache, 1)
+                ids = ids[:, piece:]
             return self.step(ids, cache, rows)
         out = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=rows)
         return out.logits[:, -rows:]  # type: ignore[no-any-return]
