@@ -83,7 +83,7 @@ def open_local(
     window = fitting_window(config, where, window, block, device, dtype)
     settings = Settings(sinks, window, block, sampling or Sampling(), lookup)
     made = LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
-    if device.type == "cpu" and precision != "fp16":
+    if device.type == "cuda" or precision != "fp16":
         tell("packing the weights", 0.0)
         _pack(made, precision)
         tell("packing the weights", 1.0)

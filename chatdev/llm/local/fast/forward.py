@@ -23,6 +23,7 @@ from chatdev.llm.local.fast.build import NoCompilerError
 from chatdev.llm.local.fast.check import LOSS, ROUNDING, WrongProductError, difference
 from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
+from chatdev.llm.local.fast.static_step import StaticStep
 from chatdev.llm.local.fast.torch_step import TorchStep
 from chatdev.llm.local.rope import UnsupportedModelError
 
@@ -39,8 +40,9 @@ class FastForward:
     """A `Forward` (see `memory`) with what a person may want to know of it."""
 
     network: Any
-    step: NativeStep | TorchStep
-    precision: Precision
+    step: NativeStep | TorchStep | StaticStep
+    precision: Precision | Literal["own"]
+    """`own`: the model's weights as they are, on a GPU."""
     kernels: str
     loss: float
     """Relative difference from the model's own logits, as measured at load."""
@@ -85,13 +87,14 @@ def fast_forward(
     """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
 
     Args:
-        network: an unmodified Hugging Face causal language model on the CPU, in fp32 or bf16.
-        precision: `auto` is int8, and for small models the weights as they are.
-        kernels: `compiled` needs a C++ compiler; `auto` takes torch's where there is none.
+        network: an unmodified Hugging Face causal language model: on the CPU in fp32 or bf16, on a GPU in fp16 as well.
+        precision: on the CPU: `auto` is int8, and for small models the weights as they are.
+        kernels: on the CPU `compiled` needs a C++ compiler, and `auto` takes torch's where there is none; on a GPU
+            the step is captured as a CUDA graph, and with `compiled` fused by `torch.compile` before.
     """
     say = on_notice or (lambda _: None)
-    dtype = next(network.parameters()).dtype
-    if next(network.parameters()).device.type != "cpu" or dtype not in ROUNDING:
+    dtype, device = next(network.parameters()).dtype, next(network.parameters()).device.type
+    if device not in ("cpu", "cuda") or dtype not in ROUNDING or (device == "cpu" and dtype == torch.float16):
         return None
     try:
         anatomy = dissect(network)
@@ -102,6 +105,8 @@ def fast_forward(
     if exact > ROUNDING[dtype]:
         say(f"the fast step differs from this model by {exact:.1e}; its own forward serves it")
         return None
+    if device == "cuda":
+        return _captured(network, anatomy, kernels, ROUNDING[dtype], say)
     chosen = pick(precision, network)
     try:
         step, name = _make(anatomy, chosen, kernels, say)
@@ -135,6 +140,21 @@ def _make(
                 raise
             say(f"the compiled kernels cannot be built ({error}); torch's serve, more slowly")
     return TorchStep(anatomy, precision), "torch"
+
+
+def _captured(
+    network: Any, anatomy: Anatomy, kernels: Kernels, most: float, say: Callable[[str], None]
+) -> FastForward | None:
+    step = StaticStep(anatomy, compiled=kernels == "compiled")
+    try:
+        loss = difference(network, step)
+    except RuntimeError as error:
+        say(f"the step cannot be captured ({' '.join(str(error).split())[:160]}); the model's own forward serves it")
+        return None
+    if loss > most:
+        say(f"the captured step differs from this model by {loss:.1e}; its own forward serves it")
+        return None
+    return FastForward(network, step, "own", "fused" if kernels == "compiled" else "captured", loss)
 
 
 def _simple(cache: SinkCache) -> bool:

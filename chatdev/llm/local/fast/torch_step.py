@@ -47,24 +47,29 @@ class TorchStep:
     @torch.no_grad()
     def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
         """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
-        n, heads = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
-        first = cache.seen
+        n, first = ids.shape[1], cache.seen
         cache.begin(n)
-        angles = self.anatomy.angles(first - cache.plan.offset, n)
-        seen = cache.plan.held + n
-        mask = None if n == 1 else torch.ones(n, seen, dtype=torch.bool).tril(seen - n).repeat(heads, 1)
-        logits = self._run(ids, angles, mask, cache.layers, rows)
+        logits = self.held(ids, cache, rows, first - cache.plan.offset)
         cache.commit(n)
         return logits
+
+    def held(self, ids: Tensor, cache: Any, rows: int, first: int) -> Tensor:
+        """The same between `cache.begin` and `cache.commit`; `first` is the live position of the first token."""
+        n, groups = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
+        seen = cache.plan.held + n
+        mask = None
+        if n > 1:
+            mask = torch.ones(n, seen, dtype=torch.bool, device=ids.device).tril(seen - n).repeat(groups, 1)
+        return self.run(ids, self.anatomy.angles(first, n), mask, cache.layers, rows)
 
     @torch.no_grad()
     def joint(self, ids: Tensor, rectangle: Any) -> Tensor:
         """One token of every row of a rectangle (see `batch`): ids [rows, 1] to fp32 logits [rows, vocabulary]."""
         parts = zip(*(self.anatomy.angles(position, 1) for position in rectangle.positions()), strict=True)
         cos, sin = (torch.stack(part)[:, None] for part in parts)
-        return self._run(ids, (cos, sin), rectangle.mask(), rectangle.columns, 1)[:, 0]
+        return self.run(ids, (cos, sin), rectangle.mask(), rectangle.columns, 1)[:, 0]
 
-    def _run(self, ids: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, layers: Any, rows: int) -> Tensor:
+    def run(self, ids: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, layers: Any, rows: int) -> Tensor:
         """All layers; `angles` fit [batch, heads, n, pairs], and `mask` [batch, kv heads, group * n, held]."""
         a, (batch, n) = self.anatomy, ids.shape
         x = a.embed(ids).view(batch * n, a.hidden)
