@@ -17,6 +17,7 @@ Non-goals: learned absolute positions, ALiBi and latent attention (`UnsupportedM
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,9 @@ from chatdev.llm.local.window import Moves, Window
 
 _ROPE = "sink_cache_rope"
 """Attribute of a decoder that holds its proved operator; its presence also says that the hooks are there."""
+
+_HOOKING = threading.Lock()
+"""The fast step is made beside the first prompt, and both need the hooks, once."""
 
 _LAYER_TYPES = {
     "full_attention",
@@ -71,10 +75,11 @@ class SinkCache(Cache):
         limit: int | None = None,
     ) -> None:
         decoder = find_decoder(model)
-        if not hasattr(decoder, _ROPE):
-            setattr(decoder, _ROPE, Rope.of(model))
-            decoder.register_forward_pre_hook(_before, with_kwargs=True)
-            decoder.register_forward_hook(_after, with_kwargs=True)
+        with _HOOKING:
+            if not hasattr(decoder, _ROPE):
+                setattr(decoder, _ROPE, Rope.of(model))
+                decoder.register_forward_pre_hook(_before, with_kwargs=True)
+                decoder.register_forward_hook(_after, with_kwargs=True)
         block = block or max(1, window // 8)
         total = sinks + window
         self.rope: Rope = getattr(decoder, _ROPE)

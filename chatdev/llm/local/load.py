@@ -14,6 +14,7 @@ from chatdev.errors import UserError
 from chatdev.llm.base import Sampling
 
 if TYPE_CHECKING:
+    from chatdev.llm.local.fast.forward import FastForward
     from chatdev.llm.local.model import LocalModel
 
 FastPrecision = Literal["auto", "fp32", "bf16", "int8", "int4"]
@@ -84,25 +85,19 @@ def open_local(
     settings = Settings(sinks, window, block, sampling or Sampling(), lookup)
     made = LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
     if device.type == "cuda" or precision != "fp16":
-        tell("packing the weights", 0.0)
-        _pack(made, precision)
-        tell("packing the weights", 1.0)
+        _quicken(made, precision, tell)
     return made
 
 
-def _pack(model: LocalModel, precision: str) -> None:
-    """Give a model the fast step, where it has one that is proved to compute the same (`fast.check`).
+def _quicken(model: LocalModel, precision: str, tell: OnProgress) -> None:
+    """Give a model the fast step, where it has one that is proved to compute the same (`fast.check`)."""
 
-    Before the first token and not beside it: a step that changed in the middle of a reply would make two runs of one
-    seed differ.
-    """
-    from chatdev.llm.local.fast.forward import fast_forward
+    def make(check: Callable[[float], None], on_notice: Callable[[str], None]) -> FastForward | None:
+        from chatdev.llm.local.fast.forward import fast_forward
 
-    forward = fast_forward(model.network, cast("FastPrecision", precision), on_notice=model.notice)
-    if forward is not None:
-        model.forward, model.joint = forward, forward.joint
-        # What a stream remembers was computed with these weights: a snapshot of others does not fit.
-        model.revision = f"{model.revision} {forward.precision}"
+        return fast_forward(model.network, cast("FastPrecision", precision), on_notice=on_notice, check=check)
+
+    model.quicken(make, lambda done: tell("packing the weights", done))
 
 
 def fitting_window(config: Any, where: str, window: int | None, block: int | None, device: Any, dtype: Any) -> int:

@@ -26,6 +26,8 @@ from chatdev.llm.local.stream import LocalStream
 from chatdev.llm.local.template import ChatFormat, Speller
 
 if TYPE_CHECKING:
+    from chatdev.llm.local.fast.background import Background, Check
+    from chatdev.llm.local.fast.forward import FastForward
     from chatdev.llm.local.tape import Tape
 
 KEPT_PREFIXES = 4
@@ -75,12 +77,15 @@ class LocalModel:
         revision: str = "",
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self.name, self.network, self.tokenizer, self.revision = name, network, tokenizer, revision
+        self.name, self.network, self.tokenizer = name, network, tokenizer
         self.settings = settings or Settings()
         self.forward: Forward = network_forward(network)
         """One forward of n tokens on a cache. A faster function may be put here; it takes effect at once."""
         self.joint: Joint = network_joint(network)
         """One forward of a token each of several streams; to be replaced like `forward`."""
+        self._revision = revision
+        self._background: Background | None = None
+        self._notices: list[str] = []
         self.chat = ChatFormat.of(tokenizer)
         self.speller = Speller(tokenizer, self.chat)
         self.ends = _end_tokens(network, tokenizer)
@@ -90,6 +95,34 @@ class LocalModel:
         self._prefixes: list[tuple[list[int], SinkMemory]] = []
         if self.chat.note:
             self.notice(f"{name}: {self.chat.note}")
+
+    @property
+    def revision(self) -> str:
+        """What identifies the weights, the precision they are packed to included."""
+        fast = self.settle()
+        return self._revision if fast is None else f"{self._revision} {fast.precision}"
+
+    def quicken(
+        self,
+        make: Callable[[Check, Callable[[str], None]], FastForward | None],
+        on_wait: Check = lambda done: None,
+    ) -> None:
+        """Let `make(check, on_notice)` prepare a fast forward in the background (see `fast.background`)."""
+        from chatdev.llm.local.fast.background import Background
+
+        background = Background(self.network, lambda check: make(check, self._notices.append), on_wait)
+        self._background, self.forward, self.joint = background, background, background.joint
+
+    def settle(self) -> FastForward | None:
+        """Wait until the fast forward is there; None where there is none."""
+        if self._background is None:
+            return None
+        fast = self._background.wait()
+        # Told here, and not by the thread that found out: whoever listens is in this one.
+        for text in self._notices:
+            self.notice(text)
+        self._notices.clear()
+        return fast
 
     def open(self, head: str, *, seed: int = 0) -> LocalStream:
         """Open a stream whose head is pinned.
@@ -138,7 +171,10 @@ class LocalModel:
 
     def run(self, ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
         """`forward`, looked up at every call so that it can be replaced while streams are open."""
-        return self.forward(ids, cache, rows)
+        logits = self.forward(ids, cache, rows)
+        if self._notices:
+            self.settle()
+        return logits
 
     def start(self, stream: LocalStream) -> Memory:
         """The memory of a stream that has run nothing yet, with what its head shares with earlier ones."""
@@ -181,6 +217,8 @@ class LocalModel:
 
     def close(self) -> None:
         """Let the weights go."""
+        if self._background is not None:
+            self._background.stop()
         self._prefixes.clear()
         self.forward = _closed
         self.network = None

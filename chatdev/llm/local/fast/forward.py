@@ -83,6 +83,7 @@ def fast_forward(
     precision: Precision | Literal["auto"] = "auto",
     kernels: Kernels = "auto",
     on_notice: Callable[[str], None] | None = None,
+    check: Callable[[float], None] | None = None,
 ) -> FastForward | None:
     """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
 
@@ -91,6 +92,7 @@ def fast_forward(
         precision: on the CPU: `auto` is int8, and for small models the weights as they are.
         kernels: on the CPU `compiled` needs a C++ compiler, and `auto` takes torch's where there is none; on a GPU
             the step is captured as a CUDA graph, and with `compiled` fused by `torch.compile` before.
+        check: called now and then with the share that is packed; what it raises ends the packing.
     """
     say = on_notice or (lambda _: None)
     dtype, device = next(network.parameters()).dtype, next(network.parameters()).device.type
@@ -109,7 +111,7 @@ def fast_forward(
         return _captured(network, anatomy, kernels, ROUNDING[dtype], say)
     chosen = pick(precision, network)
     try:
-        step, name = _make(anatomy, chosen, kernels, say)
+        step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
     except WrongProductError as error:
         say(f"{error}; the model's own forward serves it")
         return None
@@ -130,16 +132,20 @@ def pick(precision: Precision | Literal["auto"], network: Any) -> Precision:
 
 
 def _make(
-    anatomy: Anatomy, precision: Precision, kernels: Kernels, say: Callable[[str], None]
+    anatomy: Anatomy,
+    precision: Precision,
+    kernels: Kernels,
+    say: Callable[[str], None],
+    check: Callable[[float], None],
 ) -> tuple[NativeStep | TorchStep, str]:
     if kernels != "torch":
         try:
-            return NativeStep(anatomy, precision), "compiled"
+            return NativeStep(anatomy, precision, check), "compiled"
         except NoCompilerError as error:
             if kernels == "compiled":
                 raise
             say(f"the compiled kernels cannot be built ({error}); torch's serve, more slowly")
-    return TorchStep(anatomy, precision), "torch"
+    return TorchStep(anatomy, precision, check), "torch"
 
 
 def _captured(

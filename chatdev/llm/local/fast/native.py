@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -72,6 +73,7 @@ class NativeStep:
     Args:
         anatomy: what `dissect` found; its tensors are packed and not kept.
         precision: of all weights; with int4, the head is int8.
+        check: called before each layer with the share that is packed.
 
     Raises:
         NoCompilerError: the kernels could not be built.
@@ -80,7 +82,9 @@ class NativeStep:
 
     most_rows = MOST_ROWS
 
-    def __init__(self, anatomy: Anatomy, precision: Precision) -> None:
+    def __init__(
+        self, anatomy: Anatomy, precision: Precision, check: Callable[[float], None] = lambda done: None
+    ) -> None:
         self.library = library()
         self.anatomy_rope = anatomy
         self.embed = anatomy.embed
@@ -91,7 +95,8 @@ class NativeStep:
         self.bytes = 0
         self._lock = threading.Lock()
         self.layers = (_Layer * len(anatomy.layers))()
-        for there, here in zip(self.layers, anatomy.layers, strict=True):
+        for i, (there, here) in enumerate(zip(self.layers, anatomy.layers, strict=True)):
+            check(i / len(anatomy.layers))
             for name in PARTS:
                 chosen = for_part(precision, name, anatomy.hidden) or precision
                 setattr(there, name, self._matrix(getattr(here, name), chosen))

@@ -28,6 +28,7 @@ class TorchStep:
     Args:
         anatomy: what `dissect` found.
         precision: of the weights; None leaves the model's own, unpacked.
+        check: called before each layer with the share that is packed.
 
     Raises:
         WrongProductError: a packed matrix does not stand for its weight.
@@ -35,13 +36,17 @@ class TorchStep:
 
     most_rows = MOST_ROWS
 
-    def __init__(self, anatomy: Anatomy, precision: Precision | None) -> None:
+    def __init__(
+        self, anatomy: Anatomy, precision: Precision | None, check: Callable[[float], None] = lambda done: None
+    ) -> None:
         self.anatomy = anatomy
         self.bytes = 0
-        self.layers: list[tuple[Layer, list[Product]]] = [
-            (layer, [self._product(getattr(layer, p), for_part(precision, p, anatomy.hidden)) for p in PARTS])
-            for layer in anatomy.layers
-        ]
+        self.layers: list[tuple[Layer, list[Product]]] = []
+        for i, layer in enumerate(anatomy.layers):
+            check(i / len(anatomy.layers))
+            kinds = [for_part(precision, part, anatomy.hidden) for part in PARTS]
+            products = [self._product(getattr(layer, p), kind) for p, kind in zip(PARTS, kinds, strict=True)]
+            self.layers.append((layer, products))
         self.head = self._product(anatomy.head, for_part(precision, "head", anatomy.hidden))
 
     @torch.no_grad()
