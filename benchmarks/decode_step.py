@@ -56,12 +56,25 @@ def ours(forward: Any, cache: SinkCache) -> Callable[[], float]:
     return step
 
 
+def recompute(model: Any) -> Callable[[], float]:
+    """One token of a sliding window with re-computation: the last 1,024 tokens run as a prompt."""
+    ids = torch.randint(0, 32_000, (1, SINKS + WINDOW))
+
+    def step() -> float:
+        begun = time.perf_counter()
+        model(input_ids=ids, use_cache=False, logits_to_keep=1)
+        return time.perf_counter() - begun
+
+    return step
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="125m")
     parser.add_argument("--only", default="bf16,int8,int4", help="precisions")
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--kernels", default="compiled", help="compiled, torch, or both")
+    parser.add_argument("--recompute", action="store_true", help="also the whole window run again, of 1,024 tokens")
     parser.add_argument("--plain", action="store_true", help="also the unmodified model's own forward")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
@@ -84,10 +97,13 @@ def main() -> None:
                 steps[f"{rival}{' flash' if flash else ''}"] = LlamaCpp(path, SINKS + WINDOW, threads, flash).step
         if options.plain:
             steps["plain"] = ours(lambda i, c, r: model(input_ids=i, past_key_values=c, use_cache=True), cache)
+        if options.recompute:
+            steps["recompute"] = recompute(model)
         found: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(options.rounds):
             for name, step in steps.items():
-                step()
+                if name != "recompute":
+                    step()
                 found[name].append(step() * 1e3)
     report(found, pairs)
 
@@ -104,6 +120,9 @@ def report(found: dict[str, list[float]], pairs: list[tuple[str, str]]) -> None:
                 theirs = min(np.percentile(found[r], percent) for r in (rival, f"{rival} flash"))
                 ratios.append(np.percentile(found[name], percent) / theirs)
             print(f"{name} / {rival}: {ratios[0]:.2f} (p5), {ratios[1]:.2f} (medians)")
+            if "recompute" in found:
+                low, middle = (np.percentile(found["recompute"], p) / np.percentile(found[name], p) for p in (5, 50))
+                print(f"recompute / {name}: {low:.0f} (p5), {middle:.0f} (medians)")
 
 
 if __name__ == "__main__":

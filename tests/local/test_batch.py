@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chatdev.llm.base import Sampling, SayLimits
+from chatdev.llm.local.fast.build import NoCompilerError
+from chatdev.llm.local.fast.forward import fast_forward
 from tests.local.conftest import talker
 from tests.local.test_stream import LIVELY, reply, talk
 
@@ -32,6 +34,41 @@ def test_together_they_say_what_they_say_alone(family, sampling):
     assert [s.reply.text for s in streams] == alone
     assert any(s.memory.plan.evicted > 128 for s in streams)
     assert [talk(s, 1) for s in streams] == [talk(s, 1) for s in _after(talker(family, sampling=sampling))]
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "torch"])
+def test_together_they_use_the_packed_weights_that_each_has_alone(kernels):
+    def packed():
+        model = talker("qwen3")
+        try:
+            fast = fast_forward(model.network, "int8", kernels)
+        except NoCompilerError as error:
+            pytest.skip(f"no compiler here: {error}")
+        model.forward, model.joint = fast, fast.joint
+        return model
+
+    alone = [reply(stream, 150).text for stream in opened(packed())]
+    model = packed()
+    streams = opened(model)
+    for _ in model.say_together([(stream, SayLimits(tokens=150)) for stream in streams]):
+        pass
+    assert [s.reply.text for s in streams] == alone
+    assert alone != [reply(stream, 150).text for stream in opened(talker("qwen3"))]
+
+
+def test_more_streams_than_rows_of_one_call(monkeypatch):
+    monkeypatch.setattr("chatdev.llm.local.fast.native.MOST_ROWS", 2)
+    model = talker()
+    try:
+        fast = fast_forward(model.network, "fp32", "compiled")
+    except NoCompilerError as error:
+        pytest.skip(f"no compiler here: {error}")
+    alone = [reply(stream, 60).text for stream in opened(model)]
+    model.forward, model.joint = fast, fast.joint
+    streams = opened(model)
+    for _ in model.say_together([(stream, SayLimits(tokens=60)) for stream in streams]):
+        pass
+    assert [s.reply.text for s in streams] == alone
 
 
 def _after(model):

@@ -63,13 +63,12 @@ class Rectangle:
     """The windows of several streams as rows; `feed` runs one token of each.
 
     Args:
-        network: the model, for its device, dtype and kind of mask.
         joint: the forward of one token a row.
         caches: one sink cache per row, all of the same total, block and layers; they are copied.
     """
 
-    def __init__(self, network: Any, joint: Joint, caches: list[SinkCache]) -> None:
-        self.network, self.joint = network, joint
+    def __init__(self, joint: Joint, caches: list[SinkCache]) -> None:
+        self.joint, self.device = joint, caches[0].device
         plan = caches[0].plan
         self.total, self.capacity = plan.total, plan.standard
         self.end = self.total
@@ -101,7 +100,6 @@ class Rectangle:
             row.layers.append(twin)
         return row
 
-    @torch.no_grad()
     def feed(self, tokens: list[int]) -> Tensor:
         """Run one token of every row; logits [rows, vocabulary]."""
         if self.end + 1 > self.capacity:
@@ -109,27 +107,28 @@ class Rectangle:
         for row in self.rows:
             row.begin(1)
         self.width = max(row.plan.held for row in self.rows)
-        device = self.network.device
-        ids = torch.tensor(tokens, device=device)[:, None]
-        positions = torch.cat([row.live_positions(1) for row in self.rows])
-        logits = self.joint(ids, positions, self._mask(device), self.cache)
+        logits = self.joint(torch.tensor(tokens, device=self.device)[:, None], self)
         for row in self.rows:
             row.commit(1)
         self.end += 1
         return logits
 
-    def _mask(self, device: Any) -> Tensor | None:
+    def positions(self) -> list[int]:
+        """The live position of each row's next token."""
+        return [row.plan.seen - row.plan.offset for row in self.rows]
+
+    def starts(self) -> list[int]:
+        """The first column that each row holds."""
+        return [self.end - row.plan.held for row in self.rows]
+
+    def mask(self) -> Tensor | None:
+        """What each row's next token may attend to, bool [rows, 1, 1, width + 1]; None when all rows are full."""
         held = [row.plan.held for row in self.rows]
         if min(held) == self.width:
             return None
-        column = torch.arange(self.width + 1, device=device)
-        first = self.width - torch.tensor(held, device=device)
-        seen = (column >= first[:, None])[:, None, None]
-        if self.network.config._attn_implementation != "eager":
-            return seen
-        # The eager attention adds its mask to the scores.
-        dtype = self.network.dtype
-        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)
+        column = torch.arange(self.width + 1, device=self.device)
+        first = self.width - torch.tensor(held, device=self.device)
+        return (column >= first[:, None])[:, None, None]
 
     def _to_front(self) -> None:
         first = self.end - self.total
@@ -175,7 +174,7 @@ def say_together(model: LocalModel, asked: list[tuple[LocalStream, SayLimits]]) 
 def _decode(model: LocalModel, turns: list[Turn], names: list[int]) -> Iterator[tuple[int, str]]:
     """Steps of one rectangle until one of its rows is done; then the rows go back to their streams."""
     memories = [turn.stream.memory for turn in turns]
-    rectangle = Rectangle(model.network, model.joint, [m.cache for m in memories if isinstance(m, SinkMemory)])
+    rectangle = Rectangle(model.joint, [m.cache for m in memories if isinstance(m, SinkMemory)])
     for turn, row in zip(turns, rectangle.rows, strict=True):
         turn.stream.memory = SinkMemory(model.run, row)
     try:

@@ -6,7 +6,7 @@
 
 Contract. Positions are the ordinary ones of the text (`cache.positions(n)`, or what `generate` counts
 itself); the cache turns them into live positions, which stay small, in a forward hook of the decoder that
-acts only when a SinkCache is in use. A chunk of at most `cache.room` tokens gives what the same tokens one by
+acts only when a SinkCache is in use. A chunk of at most `cache.reach` tokens gives what the same tokens one by
 one give; a longer one sees its whole past and is trimmed afterwards (use `feed`, or `prefill_chunk_size=`, to
 split it). Layers of hybrid models that slide or carry a recurrent state keep their own caches. Rows of a
 batch have equal lengths: no padding.
@@ -17,6 +17,7 @@ Non-goals: learned absolute positions, ALiBi and latent attention (`UnsupportedM
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -31,10 +32,14 @@ from transformers.cache_utils import (
 
 from chatdev.llm.local.layer import Angles, SinkLayer
 from chatdev.llm.local.rope import Rope, UnsupportedModelError, find_decoder
-from chatdev.llm.local.window import Window
+from chatdev.llm.local.stages import MASKED, added, stage_mask
+from chatdev.llm.local.window import Moves, Window
 
 _ROPE = "sink_cache_rope"
 """Attribute of a decoder that holds its proved operator; its presence also says that the hooks are there."""
+
+_HOOKING = threading.Lock()
+"""The fast step is made beside the first prompt, and both need the hooks, once."""
 
 _LAYER_TYPES = {
     "full_attention",
@@ -70,16 +75,19 @@ class SinkCache(Cache):
         limit: int | None = None,
     ) -> None:
         decoder = find_decoder(model)
-        if not hasattr(decoder, _ROPE):
-            setattr(decoder, _ROPE, Rope.of(model))
-            decoder.register_forward_pre_hook(_before, with_kwargs=True)
-            decoder.register_forward_hook(_after, with_kwargs=True)
+        with _HOOKING:
+            if not hasattr(decoder, _ROPE):
+                setattr(decoder, _ROPE, Rope.of(model))
+                decoder.register_forward_pre_hook(_before, with_kwargs=True)
+                decoder.register_forward_hook(_after, with_kwargs=True)
         block = block or max(1, window // 8)
         total = sinks + window
         self.rope: Rope = getattr(decoder, _ROPE)
         self.plan = Window(sinks, window, block, limit or live_limit(decoder, total, block))
         super().__init__(layers=self._make_layers(decoder))
         self.recording = False
+        self.stages = 0
+        """Evictions on the way of the tokens that are coming in (see `stages`)."""
 
     def _make_layers(self, decoder: nn.Module) -> list[Any]:
         types, options = get_layer_types_and_kwargs(decoder.config.get_text_config(decoder=True))  # type: ignore[union-attr, operator]
@@ -103,8 +111,15 @@ class SinkCache(Cache):
 
     @property
     def room(self) -> int:
-        """Most tokens of one exact chunk."""
+        """Tokens up to the next eviction."""
         return self.plan.room
+
+    @property
+    def reach(self) -> int:
+        """Most tokens of one exact chunk: beyond `room` where the model's attention can be told of evictions."""
+        config: Any = self.rope.decoder.config
+        simple = config._attn_implementation in MASKED and len(self.sink_layers) == len(self.layers)
+        return self.plan.reach if simple else self.plan.room
 
     @property
     def held(self) -> int:
@@ -137,11 +152,42 @@ class SinkCache(Cache):
         """Make room for n tokens. The decoder's hook calls it; a step function of one's own calls it
         itself.
         """
-        plan = self.plan
         if self.recording:
             self._each_foreign(lambda layer: layer.crop(0))
-        before = (plan.start, plan.held)
-        moves = plan.begin(n)
+        before = (self.plan.start, self.plan.held)
+        self._move(self.plan.begin(n), before)
+        self._stage(0)
+
+    def begin_stages(self, n: int) -> Tensor:
+        """After `begin(n)`: let n tokens, more than `room` and at most `reach`, go through their evictions; the
+        mask they need, bool [1, 1, n, columns].
+        """
+        mask = stage_mask(self.plan, n, self.device)
+        self._stage(len(self.plan.stages(n)))
+        return mask
+
+    @torch.no_grad()
+    def commit(self, n: int) -> None:
+        """The n tokens announced by `begin` went through every layer."""
+        self.plan.commit(n)
+        if self.stages:
+            before = (self.plan.start, self.plan.held)
+            self._move(self.plan.leave(self.stages), before)
+            self._stage(0)
+
+    def _stage(self, stages: int) -> None:
+        if stages == self.stages == 0:
+            return
+        self.stages, plan = stages, self.plan
+        walks = [plan.walk + (i + 1) * plan.block for i in range(stages)]
+        angles: dict[str | None, list[Angles | None]] = {}
+        for layer in self.sink_layers:
+            kind = self.rope.layer_types[layer.index]
+            if layer.rotates and kind not in angles:
+                angles[kind] = [self.rope.angles(walk, layer.index, self.device) for walk in walks]
+            layer.stages = angles[kind] if layer.rotates else [None] * stages
+
+    def _move(self, moves: Moves, before: tuple[int, int]) -> None:
         if not (moves.evict or moves.compact):
             return
         walks: dict[str | None, Angles] = {}
@@ -150,7 +196,7 @@ class SinkCache(Cache):
             turns = self.rope.kinds[i] == "rotated"
             kind = self.rope.layer_types[i]
             if turns and kind not in walks:
-                walks[kind] = self.rope.angles(plan.walk, i, self.device)
+                walks[kind] = self.rope.angles(self.plan.walk, i, self.device)
                 if moves.shift:
                     backs[kind] = self.rope.angles(-moves.shift, i, self.device)
             if isinstance(layer, SinkLayer):
@@ -158,10 +204,6 @@ class SinkCache(Cache):
             elif moves.shift and turns and isinstance(layer, DynamicSlidingWindowLayer):  # noqa: SIM102
                 if (keys := layer.keys) is not None:
                     layer.keys = self.rope.move(keys, backs[kind], i).to(keys.dtype)
-
-    def commit(self, n: int) -> None:
-        """The n tokens announced by `begin` went through every layer."""
-        self.plan.commit(n)
 
     def crop(self, tokens_to_remove: int) -> None:
         """Step back: `crop(-n)` takes the newest n tokens out again. What their coming evicted stays evicted.
@@ -191,7 +233,7 @@ class SinkCache(Cache):
         logits: Tensor | None = None
         done = 0
         while done < input_ids.shape[1]:
-            chunk = input_ids[:, done : done + self.room]
+            chunk = input_ids[:, done : done + self.reach]
             out = model(
                 input_ids=chunk,
                 position_ids=self.positions(chunk.shape[1]),
@@ -223,6 +265,7 @@ class SinkCache(Cache):
         plan = self.plan
         plan.seen = plan.evicted = plan.offset = plan.start = 0
         plan.capacity = plan.standard
+        self.stages = 0
         super().reset()  # type: ignore[no-untyped-call]
 
     def _each_foreign(self, change: Any) -> None:
@@ -283,7 +326,11 @@ def _before(decoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
             "an attention_mask of ones where the pad token is an ordinary word of the text"
         )
     n = _width(args, kwargs)
+    staged = cache.room < n <= cache.reach
     cache.begin(n)
+    if staged:
+        # In the form that is added to the scores: otherwise every layer converts it anew.
+        kwargs["attention_mask"] = added(cache.begin_stages(n), next(decoder.parameters()).dtype)
     given = kwargs.get("position_ids")
     kwargs["position_ids"] = cache.live_positions(n) if given is None else given - cache.plan.offset
     return args, kwargs

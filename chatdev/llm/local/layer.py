@@ -32,6 +32,8 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.rotates = rope.kinds[index] == "rotated"
         self.pristine: Tensor | None = None
         """fp32 copy of the sinks' keys as they were born, so that walking never accumulates rounding."""
+        self.stages: list[Angles | None] = []
+        """How far the sinks walk in each further stage of the chunk that is under way (see `stages`)."""
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
@@ -54,7 +56,20 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             )
         self.keys[:, :, at:end] = key_states.detach()
         self.values[:, :, at:end] = value_states.detach()
-        return self.keys[:, :, window.start : end], self.values[:, :, window.start : end]
+        keys, values = self.keys[:, :, window.start : end], self.values[:, :, window.start : end]
+        if not self.stages:
+            return keys, values
+        # The sinks once more for every stage, where they stand then.
+        walked = [self._walked(angles, window.start) for angles in self.stages]
+        again = [values[:, :, : window.sinks]] * len(walked)
+        return torch.cat([keys, *walked], dim=2), torch.cat([values, *again], dim=2)
+
+    def _walked(self, walk: Angles | None, start: int) -> Tensor:
+        """The sinks' keys, in the columns from `start`, turned by `walk`; always from how they were born."""
+        if self.pristine is None:
+            self.pristine = self.keys[:, :, start : start + self.window.sinks].to(torch.float32, copy=True)
+        turned = self.pristine if walk is None else self.rope.move(self.pristine, walk, self.index)
+        return turned.to(self.dtype)
 
     @torch.no_grad()
     def apply(self, moves: Moves, before: tuple[int, int], walk: Angles | None, back: Angles | None) -> None:
@@ -66,12 +81,9 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         start, held = before
         sinks, first = self.window.sinks, start + moves.evict
         if moves.evict and sinks:
-            if self.pristine is None:
-                self.pristine = self.keys[:, :, start : start + sinks].to(torch.float32, copy=True)
-            values = self.values[:, :, start : start + sinks].clone()
-            self.values[:, :, first : first + sinks] = values
-            turned = self.pristine if walk is None else self.rope.move(self.pristine, walk, self.index)
-            self.keys[:, :, first : first + sinks] = turned.to(self.dtype)
+            keys = self._walked(walk, start)
+            self.values[:, :, first : first + sinks] = self.values[:, :, start : start + sinks].clone()
+            self.keys[:, :, first : first + sinks] = keys
         if moves.shift and back is not None:
             recent = self.keys[:, :, first + sinks : start + held]
             recent.copy_(self.rope.move(recent, back, self.index))

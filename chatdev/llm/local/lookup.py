@@ -3,9 +3,14 @@
 A reply that rewrites a file repeats most of it, so the next tokens are often known (prompt lookup decoding, Saxena
 2023; the verification keeps the output as it is, Leviathan et al., arXiv 2211.17192). Nothing here touches the
 model: `draft` proposes, `told` hears what was accepted and sets how far and how often to propose.
+
+The index is a table of fixed size, made once, so that a stream of any length takes the same memory: places that fall
+out of it, or share a row by chance, only cost a draft.
 """
 
 from __future__ import annotations
+
+from array import array
 
 from chatdev.llm.local.tape import Tape
 
@@ -20,7 +25,7 @@ FIRST = 5
 MATCH = 16
 """Longest agreement that is compared to choose among places."""
 PLACES = 4
-"""Places remembered for the same tokens."""
+"""Places remembered in one row of the index."""
 STATE = ("proposed", "accepted", "_length", "_failures", "_pause", "_copy")
 """Attributes that decide what is drafted next, besides the tokens themselves."""
 
@@ -35,8 +40,8 @@ class Lookup:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.proposed = self.accepted = 0
-        self._places: dict[tuple[int, ...], list[int]] = {}
-        self._indexed = 0
+        self._rows = 1 << (2 * tape.keep - 1).bit_length()
+        self._clear()
         self._length = FIRST
         self._failures = 0
         self._pause = 0
@@ -100,24 +105,28 @@ class Lookup:
 
     def forget(self) -> None:
         """Tokens were taken off the tape: index again."""
-        self._places.clear()
-        self._indexed = 0
+        self._clear()
         self._copy = None
 
+    def _clear(self) -> None:
+        self._places = array("q", bytes(8 * PLACES * self._rows))
+        """For each row (a hash of GRAM tokens) the newest positions that such tokens stand before."""
+        self._indexed = 0
+
     def _index(self) -> None:
-        tape = self.tape
-        if len(self._places) > 4 * tape.keep:
-            self._places.clear()
-            self._indexed = 0
-        first = max(self._indexed, tape.start + GRAM)
+        tape, places = self.tape, self._places
         ids, shift = tape.ids, tape.start
         # The last tokens themselves are not indexed: nothing follows them yet.
-        for end in range(first, tape.total):
-            places = self._places.setdefault(tuple(ids[end - GRAM - shift : end - shift]), [])
-            places.append(end)
-            if len(places) > PLACES:
-                del places[0]
+        for end in range(max(self._indexed, shift + GRAM), tape.total):
+            row = self._row(ids, end - shift)
+            places[row + 1 : row + PLACES] = places[row : row + PLACES - 1]
+            places[row] = end
         self._indexed = max(self._indexed, tape.total)
+
+    def _row(self, ids: list[int], end: int) -> int:
+        """Where the index keeps the places behind the tokens before `end`."""
+        mixed = (ids[end - 3] * 0x9E3779B1 + ids[end - 2]) * 0x85EBCA77 + ids[end - 1]
+        return PLACES * ((mixed ^ mixed >> 15) % self._rows)
 
     def _following(self) -> int | None:
         """Where copying goes on: at the expected place, or near it when a few tokens were changed."""
@@ -135,10 +144,15 @@ class Lookup:
         return None
 
     def _best(self) -> int | None:
-        places = self._places.get(tuple(self.tape.ids[-GRAM:]), ())
-        known = [p for p in places if self.tape.start + GRAM <= p < self.tape.total]
+        tape, ids = self.tape, self.tape.ids
+        if len(ids) < GRAM:
+            return None
+        row = self._row(ids, len(ids))
+        known = [p for p in self._places[row : row + PLACES] if tape.start + GRAM <= p < tape.total]
+        found = [(self._agreement(p), p) for p in known]
         # The newest of the longest agreements.
-        return max(known, key=lambda p: (self._agreement(p), p), default=None)
+        agreement, place = max(found, default=(0, 0))
+        return place if agreement >= GRAM else None
 
     def _agreement(self, place: int) -> int:
         """How many tokens before `place` agree with the newest ones, up to MATCH."""

@@ -7,24 +7,28 @@ itself is a function, so that a faster one (packed weights, a compiled step) can
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from chatdev.llm.local.cache import SinkCache
+from chatdev.llm.local.stages import added
 from chatdev.llm.local.tape import Tape
 from chatdev.llm.local.window import Window
+
+if TYPE_CHECKING:
+    from chatdev.llm.local.batch import Rectangle
 
 Forward = Callable[[Tensor, Any, int], Tensor]
 """`forward(ids [batch, n], cache, rows)` runs n tokens on a cache and returns logits [batch, rows, vocabulary] of
 the last `rows` of them. With a `SinkCache` it goes through the model's decoder (whose hooks call `begin` and
 `commit`) or calls `cache.begin(n)` and `cache.commit(n)` itself."""
 
-Joint = Callable[[Tensor, Tensor, Tensor | None, Any], Tensor]
-"""`joint(ids [rows, 1], positions [rows, 1], mask [rows, 1, 1, held] or None, cache)` runs one token of several
-streams on the shared buffers of a rectangle and returns logits [rows, vocabulary]."""
+Joint = Callable[[Tensor, "Rectangle"], Tensor]
+"""`joint(ids [rows, 1], rectangle)` runs one token of several streams on their shared buffers and returns logits
+[rows, vocabulary]; the rectangle has announced the tokens and commits them."""
 
 
 def network_forward(network: Any) -> Forward:
@@ -40,12 +44,16 @@ def network_forward(network: Any) -> Forward:
 def network_joint(network: Any) -> Joint:
     """The plain forward for a rectangle."""
 
-    def joint(ids: Tensor, positions: Tensor, mask: Tensor | None, cache: Any) -> Tensor:
+    @torch.no_grad()
+    def joint(ids: Tensor, rectangle: Rectangle) -> Tensor:
+        mask = rectangle.mask()
+        if mask is not None and network.config._attn_implementation == "eager":
+            mask = added(mask, network.dtype)
         out = network(
             input_ids=ids,
-            position_ids=positions,
+            position_ids=torch.tensor(rectangle.positions(), device=ids.device)[:, None],
             attention_mask=mask,
-            past_key_values=cache,
+            past_key_values=rectangle.cache,
             use_cache=True,
             logits_to_keep=1,
         )
@@ -63,8 +71,12 @@ class Memory(Protocol):
     can_rewind: bool
     """Whether older ones can as well: sliding and recurrent layers do not remember what they were."""
 
+    @property
+    def reach(self) -> int:
+        """Most tokens of one `feed`."""
+
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:
-        """Run at most `plan.room` tokens; logits [rows, vocabulary] of the last `rows`."""
+        """Run at most `reach` tokens; logits [rows, vocabulary] of the last `rows`."""
 
     def step_back(self, tokens: int) -> None:
         """Take the newest tokens out again."""
@@ -84,6 +96,10 @@ class SinkMemory:
         self.can_rewind = len(cache.sink_layers) == len(cache.layers)
         if self.can_step_back and not self.can_rewind:
             cache.activate_past_recording()
+
+    @property
+    def reach(self) -> int:
+        return self.cache.reach
 
     @torch.no_grad()
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:
@@ -120,6 +136,10 @@ class ReprefillMemory:
         self.forward, self.config, self.tape, self.head, self.device = forward, config, tape, head, device
         self.plan = Window(len(head), window, block, total + block)
         self.cache = DynamicCache(config=config)
+
+    @property
+    def reach(self) -> int:
+        return self.plan.room
 
     @torch.no_grad()
     def feed(self, ids: list[int], rows: int = 1) -> Tensor:

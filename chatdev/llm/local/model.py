@@ -26,12 +26,15 @@ from chatdev.llm.local.stream import LocalStream
 from chatdev.llm.local.template import ChatFormat, Speller
 
 if TYPE_CHECKING:
+    from chatdev.llm.local.fast.background import Background, Check
+    from chatdev.llm.local.fast.forward import FastForward
     from chatdev.llm.local.tape import Tape
 
 KEPT_PREFIXES = 4
-CHUNK = 32
+CHUNK = 64
 """Tokens of a head that are run and shared at once. How many rows a multiplication has can change the last bit of its
-result; in whole chunks a shared beginning has the same bits as one that was run alone, whoever spoke first."""
+result; in whole chunks a shared beginning has the same bits as one that was run alone, whoever spoke first. The last
+chunk of a head takes what is left as well, so that no piece is so short that it waits for the fast step."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,15 @@ class LocalModel:
         revision: str = "",
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self.name, self.network, self.tokenizer, self.revision = name, network, tokenizer, revision
+        self.name, self.network, self.tokenizer = name, network, tokenizer
         self.settings = settings or Settings()
         self.forward: Forward = network_forward(network)
         """One forward of n tokens on a cache. A faster function may be put here; it takes effect at once."""
         self.joint: Joint = network_joint(network)
         """One forward of a token each of several streams; to be replaced like `forward`."""
+        self._revision = revision
+        self._background: Background | None = None
+        self._notices: list[str] = []
         self.chat = ChatFormat.of(tokenizer)
         self.speller = Speller(tokenizer, self.chat)
         self.ends = _end_tokens(network, tokenizer)
@@ -89,6 +95,34 @@ class LocalModel:
         self._prefixes: list[tuple[list[int], SinkMemory]] = []
         if self.chat.note:
             self.notice(f"{name}: {self.chat.note}")
+
+    @property
+    def revision(self) -> str:
+        """What identifies the weights, the precision they are packed to included."""
+        fast = self.settle()
+        return self._revision if fast is None else f"{self._revision} {fast.precision}"
+
+    def quicken(
+        self,
+        make: Callable[[Check, Callable[[str], None]], FastForward | None],
+        on_wait: Check = lambda done: None,
+    ) -> None:
+        """Let `make(check, on_notice)` prepare a fast forward in the background (see `fast.background`)."""
+        from chatdev.llm.local.fast.background import Background
+
+        background = Background(self.network, lambda check: make(check, self._notices.append), on_wait)
+        self._background, self.forward, self.joint = background, background, background.joint
+
+    def settle(self) -> FastForward | None:
+        """Wait until the fast forward is there; None where there is none."""
+        if self._background is None:
+            return None
+        fast = self._background.wait()
+        # Told here, and not by the thread that found out: whoever listens is in this one.
+        for text in self._notices:
+            self.notice(text)
+        self._notices.clear()
+        return fast
 
     def open(self, head: str, *, seed: int = 0) -> LocalStream:
         """Open a stream whose head is pinned.
@@ -137,7 +171,10 @@ class LocalModel:
 
     def run(self, ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
         """`forward`, looked up at every call so that it can be replaced while streams are open."""
-        return self.forward(ids, cache, rows)
+        logits = self.forward(ids, cache, rows)
+        if self._notices:
+            self.settle()
+        return logits
 
     def start(self, stream: LocalStream) -> Memory:
         """The memory of a stream that has run nothing yet, with what its head shares with earlier ones."""
@@ -151,7 +188,7 @@ class LocalModel:
                 common, found = count, prefix
         sinks = memory.plan.sinks
         if found is not None and found.can_rewind:
-            common -= common % CHUNK
+            common = min(common - common % CHUNK, _last_cut(found.plan.seen), _last_cut(len(head)))
         if found is not None and common >= CHUNK and (found.can_rewind or common == found.plan.seen):
             memory = SinkMemory(self.run, found.cache.fork())
             memory.step_back(memory.plan.seen - common)
@@ -159,7 +196,7 @@ class LocalModel:
         if common < len(head) and len(head) >= CHUNK:
             while memory.plan.seen < len(head):
                 at = memory.plan.seen
-                memory.feed(head[at : min(at + memory.plan.room, at - at % CHUNK + CHUNK, len(head))])
+                memory.feed(head[at : min(at + memory.reach, _next_cut(at, len(head)))])
             self._prefixes.insert(0, (head, memory.fork(stream.tape)))
             del self._prefixes[KEPT_PREFIXES:]
         return memory
@@ -180,6 +217,8 @@ class LocalModel:
 
     def close(self) -> None:
         """Let the weights go."""
+        if self._background is not None:
+            self._background.stop()
         self._prefixes.clear()
         self.forward = _closed
         self.network = None
@@ -187,6 +226,15 @@ class LocalModel:
 
 def _closed(ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
     raise RuntimeError("this model is closed")
+
+
+def _last_cut(length: int) -> int:
+    """Where the last piece of a head of this length begins."""
+    return max(0, length // CHUNK - 1) * CHUNK
+
+
+def _next_cut(at: int, length: int) -> int:
+    return length if at >= _last_cut(length) else at - at % CHUNK + CHUNK
 
 
 def _common(a: list[int], b: list[int]) -> int:

@@ -86,9 +86,11 @@ class Sampler:
 
 def _inverse(odds: Tensor, chance: float) -> int:
     mass = odds.double().cumsum(-1)
-    place = torch.searchsorted(mass, mass[-1:] * chance, right=True)
+    place = int(torch.searchsorted(mass, mass[-1:] * chance, right=True))
+    if place < len(odds) and odds[place] > 0:
+        return place
     # Rounding may put the place behind the last possible token.
-    return int(place.clamp_max(int(torch.nonzero(odds)[-1])))
+    return int(torch.nonzero(odds)[-1])
 
 
 def _penalised(logits: Tensor, before: list[int], by: float) -> Tensor:

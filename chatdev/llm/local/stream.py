@@ -150,7 +150,7 @@ class LocalStream:
             self.memory = self.model.start(self)
         logits: Tensor | None = None
         while self.waiting:
-            ids = self.tape.since(self.memory.plan.seen)[: self.memory.plan.room]
+            ids = self.tape.since(self.memory.plan.seen)[: self.memory.reach]
             logits = self.memory.feed(ids)
         if logits is None:
             # Everything was run before (a fork or a snapshot of a stream that was about to speak): run the last again.

@@ -3,7 +3,7 @@
 The first `sinks` tokens are pinned. Behind them stand at most `window` recent tokens. When the window is
 full, the next token first evicts the `block` oldest recent ones, so what is held depends on the number of
 tokens seen and on nothing else, provided that no chunk is longer than `room` (which ends at the next
-eviction).
+eviction), or that a longer one, up to `reach`, goes by `stages` (see `stages.py`).
 
 Positions. *Logical* positions count the tokens of the stream. The rotary embedding sees *live* positions,
 `logical - offset`: fp32 angles lose precision as they grow, so the offset is raised ("rebase") before live
@@ -69,8 +69,10 @@ class Window:
 
     @property
     def standard(self) -> int:
-        """Columns of the buffer in ordinary use: the window and slack, so that compacting is rare."""
-        return self.total + 2 * self.block
+        """Columns of the buffer in ordinary use: the window and slack, so that compacting is rare and a prompt may
+        run over evictions.
+        """
+        return self.total + max(2 * self.block, min(64, self.total))
 
     @property
     def held(self) -> int:
@@ -85,6 +87,24 @@ class Window:
     def room(self) -> int:
         """Tokens that may come in at once so that the result is the same as one by one; at least 1."""
         return self.total - self.held if self.held < self.total else self.block
+
+    @property
+    def reach(self) -> int:
+        """Tokens that may come in at once when evictions on the way are taken as `stages`; at least `room`.
+
+        Bounded by the buffer, by the live positions, and by the columns that each stage's sinks take.
+        """
+        full = self.held >= self.total
+        held = self.total - self.block if full else self.held
+        # Once the window is full, the eviction at the beginning turns the positions back if need be.
+        position = held if full else self.seen - self.offset
+        room = self.total - held
+        stages = min((self.limit - position - room) // self.block, self.total // 2 // max(1, self.sinks))
+        return max(self.room, min(room + max(0, stages) * self.block, self.standard - held))
+
+    def stages(self, coming: int) -> list[int]:
+        """For each eviction on the way of a chunk, how many of its tokens come before it; valid after `begin`."""
+        return list(range(self.total - self.held, coming, self.block))
 
     def holds(self, start: int, end: int, upcoming: int = 0) -> bool:
         """True when every token of [start, end) is held, once `upcoming` more tokens have come in."""
@@ -118,7 +138,8 @@ class Window:
             self.evicted += evict
             self.start += evict
         shift = 0
-        if evict and self.seen - self.offset + max(coming, self.block) > self.limit:
+        # Positions are counted up to the end of the last block that these tokens begin.
+        if evict and self.seen - self.offset + -(-coming // self.block) * self.block > self.limit:
             shift = self.walk
             self.offset = self.evicted
         need = self.held + coming
@@ -136,6 +157,13 @@ class Window:
     def commit(self, came: int) -> None:
         """The tokens announced by `begin` are in."""
         self.seen += came
+
+    def leave(self, stages: int) -> Moves:
+        """Evict a block for each stage that the tokens just committed went through."""
+        evict = stages * self.block
+        self.evicted += evict
+        self.start += evict
+        return Moves(evict)
 
     def step_back(self, tokens: int) -> None:
         """Take back the newest tokens. Evicted ones do not return.

@@ -105,9 +105,10 @@ class Anatomy:
 
     def angles(self, first: int, count: int) -> tuple[Tensor, Tensor]:
         """cos and sin of `count` positions from `first`, fp32 [count, rotary / 2], from the model's own embedding."""
-        at = torch.arange(first, first + count)[None]
+        device = self.last.weight.device
+        at = torch.arange(first, first + count, device=device)[None]
         extra = (self.rope.layer_types[0],) if self.rope.per_layer_type else ()
-        cos, sin = self.rope.decoder.rotary_emb(torch.zeros(1), at, *extra)  # type: ignore[operator]
+        cos, sin = self.rope.decoder.rotary_emb(torch.zeros(1, device=device), at, *extra)  # type: ignore[operator]
         return cos[0, :, self.halves].contiguous(), sin[0, :, self.halves].contiguous()
 
 
@@ -164,8 +165,8 @@ def _need(module: Any, name: str) -> Any:
 
 def _linear(module: Any) -> Linear:
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    if not isinstance(module, nn.Linear) or weight is None or weight.device.type != "cpu":
-        raise UnknownAnatomyError(f"{type(module).__name__} is not a plain linear layer on the CPU")
+    if not isinstance(module, nn.Linear) or weight is None:
+        raise UnknownAnatomyError(f"{type(module).__name__} is not a plain linear layer")
     return Linear((weight.detach(),), None if bias is None else bias.detach().float())
 
 
@@ -173,7 +174,7 @@ def _side_by_side(modules: list[Any]) -> Linear:
     parts = [_linear(m) for m in modules]
     if all(p.bias is None for p in parts):
         return Linear(tuple(p.weight for p in parts), None)
-    biases = [torch.zeros(p.weight.shape[0]) if p.bias is None else p.bias for p in parts]
+    biases = [p.weight.new_zeros(p.weight.shape[0]).float() if p.bias is None else p.bias for p in parts]
     return Linear(tuple(p.weight for p in parts), torch.cat(biases))
 
 
@@ -226,7 +227,7 @@ def _norm(module: Any) -> Norm | None:
         raise UnknownAnatomyError(f"{type(module).__name__} is an unknown norm")
     # Of the order of eps as well, so that eps itself is seen.
     probe = torch.randn(2, weight.shape[0], generator=torch.Generator().manual_seed(0))
-    probe = probe * torch.tensor([[1.0], [eps**0.5]])
+    probe = (probe * torch.tensor([[1.0], [eps**0.5]])).to(weight.device)
     given: Tensor = module(probe.to(module.weight.dtype)).float()
     near = 1e-4 if module.weight.dtype == torch.float32 else 3e-2
     for w, centred in ((weight, False), (weight + 1, False), (weight, True)):
@@ -267,9 +268,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool) -> Tensor:
 def _rotation(rope: Rope) -> tuple[bool, slice]:
     """Whether pairs lie side by side or half a head apart, and which cosines belong to them."""
     extra = (rope.layer_types[0],) if rope.per_layer_type else ()
-    cos, sin = rope.decoder.rotary_emb(torch.zeros(1), torch.arange(5)[None], *extra)  # type: ignore[operator]
+    device = next(rope.decoder.parameters()).device
+    at = torch.arange(5, device=device)[None]
+    cos, sin = rope.decoder.rotary_emb(torch.zeros(1, device=device), at, *extra)  # type: ignore[operator]
     width = max(rope.widths)
-    x = torch.randn(1, 1, 5, width, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(1, 1, 5, width, generator=torch.Generator().manual_seed(0)).to(device)
     truth = rope.apply(x, cos, sin)
     for halves in (slice(0, width // 2), slice(0, width, 2)):
         for interleaved in (False, True):

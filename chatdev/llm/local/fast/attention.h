@@ -1,4 +1,4 @@
-// Attention of one group of query heads (those that share a key head) over the columns [start, at + n) of a cache.
+// Attention of one group of query heads (those that share a key head) over the columns [start, at + n) of a cache row.
 #pragma once
 
 static inline float kv_at(const void *p, size_t i, int kind) {
@@ -105,10 +105,10 @@ static void soften(float *p, int seen, int columns) {
 }
 
 template <int V, int KIND>
-static void attend_columns(const Layer &L, const Call &c, const float *q, int group, size_t base, int dim, float *score,
-                           float *mixed) {
-    const int columns = c.at + c.n - c.start, queries = c.n * group;
-    const size_t room = (c.capacity + LANES - 1) / LANES * LANES, first = base + (size_t)c.start * dim;
+static void attend_columns(const Layer &L, const Call &c, const float *q, int group, size_t base, int start, int dim,
+                           float *score, float *mixed) {
+    const int columns = c.at + c.n - start, queries = c.n * group;
+    const size_t room = (c.capacity + LANES - 1) / LANES * LANES, first = base + (size_t)start * dim;
     scores<V, KIND>(q, queries, L.keys, first, columns, dim, score, room);
     for (int i = 0; i < queries; i++) soften(score + i * room, columns - c.n + i / group + 1, columns);
     mix<V, KIND>(score, room, queries, L.values, first, columns, dim, mixed);
@@ -118,12 +118,13 @@ static void attend_columns(const Layer &L, const Call &c, const float *q, int gr
 // the heads' mixed values to `mixed`.
 static void attend(const Model &m, const Layer &L, const Call &c, const float *wide, float *mixed, float *own, int t) {
     const int row = t / m.kv_heads * c.n, h = t % m.kv_heads, group = m.heads / m.kv_heads, dim = m.dim;
+    const int start = c.start[t / m.kv_heads];
     const size_t base = (size_t)t * c.capacity * dim;
     const int queries = m.heads * dim, whole = m.kv_heads * dim;
     float *q = own, *result = q + (size_t)c.n * group * dim, *score = result + (size_t)c.n * group * dim;
     for (int i = 0; i < c.n; i++) {
-        const float *line = wide + (size_t)(row + i) * c.stride, *cos = c.cos + (size_t)i * (m.rotary / 2);
-        const float *sin = c.sin + (size_t)i * (m.rotary / 2);
+        const float *line = wide + (size_t)(row + i) * c.stride, *cos = c.cos + (size_t)(row + i) * (m.rotary / 2);
+        const float *sin = c.sin + (size_t)(row + i) * (m.rotary / 2);
         float key[512];
         auto prepare = [&](const Norm &w, const float *from, int head, int wide_norm, float *to) {
             const float *x = from + head * dim;
@@ -150,8 +151,8 @@ static void attend(const Model &m, const Layer &L, const Call &c, const float *w
         }
     }
     const bool exact = m.kv_kind == F32;
-#define ATTEND(V) exact ? attend_columns<V, F32>(L, c, q, group, base, dim, score, result) \
-                        : attend_columns<V, BF16>(L, c, q, group, base, dim, score, result)
+#define ATTEND(V) exact ? attend_columns<V, F32>(L, c, q, group, base, start, dim, score, result) \
+                        : attend_columns<V, BF16>(L, c, q, group, base, start, dim, score, result)
     switch (dim % LANES ? 0 : dim / LANES) {
         case 1: ATTEND(1); break;
         case 2: ATTEND(2); break;

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,8 +23,12 @@ from chatdev.llm.local.fast.build import NoCompilerError
 from chatdev.llm.local.fast.check import LOSS, ROUNDING, WrongProductError, difference
 from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
+from chatdev.llm.local.fast.static_step import StaticStep
 from chatdev.llm.local.fast.torch_step import TorchStep
 from chatdev.llm.local.rope import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from chatdev.llm.local.batch import Rectangle
 
 Kernels = Literal["auto", "compiled", "torch"]
 SMALL = 20_000_000
@@ -36,8 +40,9 @@ class FastForward:
     """A `Forward` (see `memory`) with what a person may want to know of it."""
 
     network: Any
-    step: NativeStep | TorchStep
-    precision: Precision
+    step: NativeStep | TorchStep | StaticStep
+    precision: Precision | Literal["own"]
+    """`own`: the model's weights as they are, on a GPU."""
     kernels: str
     loss: float
     """Relative difference from the model's own logits, as measured at load."""
@@ -54,9 +59,18 @@ class FastForward:
 
     def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
         if ids.numel() <= self.step.most_rows and isinstance(cache, SinkCache) and _simple(cache):
+            # The step knows no stages: a piece ends where the window evicts.
+            while ids.shape[1] - rows >= cache.room:
+                piece = cache.room
+                self.step(ids[:, :piece], cache, 1)
+                ids = ids[:, piece:]
             return self.step(ids, cache, rows)
         out = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=rows)
         return out.logits[:, -rows:]  # type: ignore[no-any-return]
+
+    def joint(self, ids: Tensor, rectangle: Rectangle) -> Tensor:
+        """A token of each of several streams, with the same weights that each has alone (see `memory.Joint`)."""
+        return self.step.joint(ids, rectangle)
 
     def describe(self) -> str:
         """One line: precision, kernels, size, loss."""
@@ -69,17 +83,20 @@ def fast_forward(
     precision: Precision | Literal["auto"] = "auto",
     kernels: Kernels = "auto",
     on_notice: Callable[[str], None] | None = None,
+    check: Callable[[float], None] | None = None,
 ) -> FastForward | None:
     """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
 
     Args:
-        network: an unmodified Hugging Face causal language model on the CPU, in fp32 or bf16.
-        precision: `auto` is int8, and for small models the weights as they are.
-        kernels: `compiled` needs a C++ compiler; `auto` takes torch's where there is none.
+        network: an unmodified Hugging Face causal language model: on the CPU in fp32 or bf16, on a GPU in fp16 as well.
+        precision: on the CPU: `auto` is int8, and for small models the weights as they are.
+        kernels: on the CPU `compiled` needs a C++ compiler, and `auto` takes torch's where there is none; on a GPU
+            the step is captured as a CUDA graph, and with `compiled` fused by `torch.compile` before.
+        check: called now and then with the share that is packed; what it raises ends the packing.
     """
     say = on_notice or (lambda _: None)
-    dtype = next(network.parameters()).dtype
-    if next(network.parameters()).device.type != "cpu" or dtype not in ROUNDING:
+    dtype, device = next(network.parameters()).dtype, next(network.parameters()).device.type
+    if device not in ("cpu", "cuda") or dtype not in ROUNDING or (device == "cpu" and dtype == torch.float16):
         return None
     try:
         anatomy = dissect(network)
@@ -90,9 +107,11 @@ def fast_forward(
     if exact > ROUNDING[dtype]:
         say(f"the fast step differs from this model by {exact:.1e}; its own forward serves it")
         return None
+    if device == "cuda":
+        return _captured(network, anatomy, kernels, ROUNDING[dtype], say)
     chosen = pick(precision, network)
     try:
-        step, name = _make(anatomy, chosen, kernels, say)
+        step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
     except WrongProductError as error:
         say(f"{error}; the model's own forward serves it")
         return None
@@ -113,16 +132,35 @@ def pick(precision: Precision | Literal["auto"], network: Any) -> Precision:
 
 
 def _make(
-    anatomy: Anatomy, precision: Precision, kernels: Kernels, say: Callable[[str], None]
+    anatomy: Anatomy,
+    precision: Precision,
+    kernels: Kernels,
+    say: Callable[[str], None],
+    check: Callable[[float], None],
 ) -> tuple[NativeStep | TorchStep, str]:
     if kernels != "torch":
         try:
-            return NativeStep(anatomy, precision), "compiled"
+            return NativeStep(anatomy, precision, check), "compiled"
         except NoCompilerError as error:
             if kernels == "compiled":
                 raise
             say(f"the compiled kernels cannot be built ({error}); torch's serve, more slowly")
-    return TorchStep(anatomy, precision), "torch"
+    return TorchStep(anatomy, precision, check), "torch"
+
+
+def _captured(
+    network: Any, anatomy: Anatomy, kernels: Kernels, most: float, say: Callable[[str], None]
+) -> FastForward | None:
+    step = StaticStep(anatomy, compiled=kernels == "compiled")
+    try:
+        loss = difference(network, step)
+    except RuntimeError as error:
+        say(f"the step cannot be captured ({' '.join(str(error).split())[:160]}); the model's own forward serves it")
+        return None
+    if loss > most:
+        say(f"the captured step differs from this model by {loss:.1e}; its own forward serves it")
+        return None
+    return FastForward(network, step, "own", "fused" if kernels == "compiled" else "captured", loss)
 
 
 def _simple(cache: SinkCache) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from chatdev.llm.local.fast.packing import PARTS, Blocks, Precision, for_part, t
 
 MOST_ROWS = 32
 _VOID, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
+Pair = tuple[Tensor, Tensor]
 KV_KINDS = {torch.float32: 0, torch.bfloat16: 1}
 
 
@@ -60,8 +62,8 @@ class _Model(ctypes.Structure):
 
 class _Call(ctypes.Structure):
     _fields_ = [
-        *_fields(x=_VOID, logits=_VOID, cos=_VOID, sin=_VOID, scratch=_VOID, wanted=_VOID),
-        *_fields(batch=_INT, n=_INT, wanted_rows=_INT, capacity=_INT, start=_INT, at=_INT, threads=_INT, stride=_INT),
+        *_fields(x=_VOID, logits=_VOID, cos=_VOID, sin=_VOID, scratch=_VOID, wanted=_VOID, start=_VOID),
+        *_fields(batch=_INT, n=_INT, wanted_rows=_INT, capacity=_INT, at=_INT, threads=_INT, stride=_INT, unused=_INT),
     ]
 
 
@@ -71,6 +73,7 @@ class NativeStep:
     Args:
         anatomy: what `dissect` found; its tensors are packed and not kept.
         precision: of all weights; with int4, the head is int8.
+        check: called before each layer with the share that is packed.
 
     Raises:
         NoCompilerError: the kernels could not be built.
@@ -79,16 +82,21 @@ class NativeStep:
 
     most_rows = MOST_ROWS
 
-    def __init__(self, anatomy: Anatomy, precision: Precision) -> None:
+    def __init__(
+        self, anatomy: Anatomy, precision: Precision, check: Callable[[float], None] = lambda done: None
+    ) -> None:
         self.library = library()
         self.anatomy_rope = anatomy
         self.embed = anatomy.embed
+        self.dtype: torch.dtype = anatomy.embed(torch.zeros(1, 1, dtype=torch.long)).dtype
+        """Of the hidden states, and so of keys and values."""
         self._kept: list[Tensor] = []
         """Everything that C holds pointers to."""
         self.bytes = 0
         self._lock = threading.Lock()
         self.layers = (_Layer * len(anatomy.layers))()
-        for there, here in zip(self.layers, anatomy.layers, strict=True):
+        for i, (there, here) in enumerate(zip(self.layers, anatomy.layers, strict=True)):
+            check(i / len(anatomy.layers))
             for name in PARTS:
                 chosen = for_part(precision, name, anatomy.hidden) or precision
                 setattr(there, name, self._matrix(getattr(here, name), chosen))
@@ -159,33 +167,52 @@ class NativeStep:
         batch, n = ids.shape
         plan = cache.plan
         with self._lock, torch.no_grad():
-            hidden = self.embed(ids)
-            x = torch.empty(batch * n, self.stride)
-            x[:, : self.model.hidden] = hidden.view(batch * n, -1)
-            first = plan.seen
             cache.begin(n)
-            first -= plan.offset
-            cos, sin = self.angles(first, n)
-            self._point_at(cache, batch, hidden.dtype)
-            logits = torch.empty(batch * rows, -(-self.vocabulary // 16) * 16)
-            wanted = torch.arange(batch * n, dtype=torch.int32).view(batch, n)[:, n - rows :].contiguous()
-            call = _Call(
-                x.data_ptr(), logits.data_ptr(), cos.data_ptr(), sin.data_ptr(), None, wanted.data_ptr(),
-                batch, n, batch * rows, plan.capacity, plan.start, plan.start + plan.held,
-                torch.get_num_threads(), self.stride,
-            )  # fmt: skip
-            floats = self.library.scratch_floats(ctypes.byref(self.model), ctypes.byref(call))
-            if self._scratch.numel() < floats:
-                self._scratch = torch.empty(floats)
-            call.scratch = self._scratch.data_ptr()
-            self.library.step(ctypes.byref(self.model), ctypes.byref(call))
+            for layer in cache.layers:
+                if not layer.is_initialized:
+                    shape = torch.empty(batch, self.model.kv_heads, 0, self.model.dim, dtype=self.dtype)
+                    layer.lazy_initialization(shape, shape)
+            cos, sin = self.angles(plan.seen - plan.offset, n)
+            if batch > 1:
+                cos, sin = cos.repeat(batch, 1), sin.repeat(batch, 1)
+            buffers = [(layer.keys, layer.values) for layer in cache.layers]
+            logits = self._run(ids, rows, (cos, sin), buffers, [plan.start] * batch, plan.start + plan.held)
             cache.commit(n)
-        return logits.view(batch, rows, -1)[..., : self.vocabulary]
+        return logits
 
-    def _point_at(self, cache: Any, batch: int, dtype: torch.dtype) -> None:
-        for there, layer in zip(self.layers, cache.layers, strict=True):
-            if not layer.is_initialized:
-                shape = torch.empty(batch, self.model.kv_heads, 0, self.model.dim, dtype=dtype)
-                layer.lazy_initialization(shape, shape)
-            there.keys, there.values = layer.keys.data_ptr(), layer.values.data_ptr()
-        self.model.kv_kind = KV_KINDS[cache.layers[0].dtype]
+    def joint(self, ids: Tensor, rectangle: Any) -> Tensor:
+        """One token of every row of a rectangle (see `batch`): ids [rows, 1] to fp32 logits [rows, vocabulary]."""
+        with self._lock, torch.no_grad():
+            angles = [self.angles(position, 1) for position in rectangle.positions()]
+            starts, logits = rectangle.starts(), []
+            for some in (slice(i, i + MOST_ROWS) for i in range(0, len(ids), MOST_ROWS)):
+                cos, sin = (torch.cat(parts) for parts in zip(*angles[some], strict=True))
+                buffers = [(layer.keys[some], layer.values[some]) for layer in rectangle.columns]
+                logits.append(self._run(ids[some], 1, (cos, sin), buffers, starts[some], rectangle.end)[:, 0])
+        return logits[0] if len(logits) == 1 else torch.cat(logits)
+
+    def _run(self, ids: Tensor, rows: int, angles: Pair, buffers: list[Pair], starts: list[int], at: int) -> Tensor:
+        """The call itself. `buffers` are each layer's keys and values; batch row b holds the columns from starts[b],
+        and its new tokens are written from column `at`.
+        """
+        batch, n = ids.shape
+        hidden = self.embed(ids)
+        x = torch.empty(batch * n, self.stride)
+        x[:, : self.model.hidden] = hidden.view(batch * n, -1)
+        for there, (keys, values) in zip(self.layers, buffers, strict=True):
+            there.keys, there.values = keys.data_ptr(), values.data_ptr()
+        self.model.kv_kind = KV_KINDS[buffers[0][0].dtype]
+        logits = torch.empty(batch * rows, -(-self.vocabulary // 16) * 16)
+        wanted = torch.arange(batch * n, dtype=torch.int32).view(batch, n)[:, n - rows :].contiguous()
+        first = torch.tensor(starts, dtype=torch.int32)
+        cos, sin = angles
+        call = _Call(
+            x.data_ptr(), logits.data_ptr(), cos.data_ptr(), sin.data_ptr(), None, wanted.data_ptr(), first.data_ptr(),
+            batch, n, batch * rows, buffers[0][0].shape[2], at, torch.get_num_threads(), self.stride,
+        )  # fmt: skip
+        floats = self.library.scratch_floats(ctypes.byref(self.model), ctypes.byref(call))
+        if self._scratch.numel() < floats:
+            self._scratch = torch.empty(floats)
+        call.scratch = self._scratch.data_ptr()
+        self.library.step(ctypes.byref(self.model), ctypes.byref(call))
+        return logits.view(batch, rows, -1)[..., : self.vocabulary]

@@ -28,10 +28,11 @@ struct Model {
 struct Call {
     float *x;                // [rows, stride], the embeddings; overwritten
     float *logits;           // [rows asked for, vocabulary rounded up to 16]
-    const float *cos, *sin;  // [n, rotary / 2], the same for every batch row
+    const float *cos, *sin;  // [rows, rotary / 2]
     float *scratch;          // see `scratch_floats`
     const int32_t *wanted;   // rows of x whose logits are asked for
-    int32_t batch, n, wanted_rows, capacity, start, at, threads, stride;
+    const int32_t *start;    // [batch], the first column that each batch row holds
+    int32_t batch, n, wanted_rows, capacity, at, threads, stride, unused;
 };
 
 static inline vf exp_(vf x) {  // Cephes' expf; x <= 0 here, or small

@@ -28,6 +28,7 @@ class TorchStep:
     Args:
         anatomy: what `dissect` found.
         precision: of the weights; None leaves the model's own, unpacked.
+        check: called before each layer with the share that is packed.
 
     Raises:
         WrongProductError: a packed matrix does not stand for its weight.
@@ -35,37 +36,65 @@ class TorchStep:
 
     most_rows = MOST_ROWS
 
-    def __init__(self, anatomy: Anatomy, precision: Precision | None) -> None:
+    def __init__(
+        self, anatomy: Anatomy, precision: Precision | None, check: Callable[[float], None] = lambda done: None
+    ) -> None:
         self.anatomy = anatomy
         self.bytes = 0
-        self.layers: list[tuple[Layer, list[Product]]] = [
-            (layer, [self._product(getattr(layer, p), for_part(precision, p, anatomy.hidden)) for p in PARTS])
-            for layer in anatomy.layers
-        ]
+        self.layers: list[tuple[Layer, list[Product]]] = []
+        for i, layer in enumerate(anatomy.layers):
+            check(i / len(anatomy.layers))
+            kinds = [for_part(precision, part, anatomy.hidden) for part in PARTS]
+            products = [self._product(getattr(layer, p), kind) for p, kind in zip(PARTS, kinds, strict=True)]
+            self.layers.append((layer, products))
         self.head = self._product(anatomy.head, for_part(precision, "head", anatomy.hidden))
 
     @torch.no_grad()
     def __call__(self, ids: Tensor, cache: Any, rows: int) -> Tensor:
         """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
+        n, first = ids.shape[1], cache.seen
+        cache.begin(n)
+        logits = self.held(ids, cache, rows, first - cache.plan.offset)
+        cache.commit(n)
+        return logits
+
+    def held(self, ids: Tensor, cache: Any, rows: int, first: int) -> Tensor:
+        """The same between `cache.begin` and `cache.commit`; `first` is the live position of the first token."""
+        n, groups = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
+        seen = cache.plan.held + n
+        mask = None
+        if n > 1:
+            mask = torch.ones(n, seen, dtype=torch.bool, device=ids.device).tril(seen - n).repeat(groups, 1)
+        return self.run(ids, self.anatomy.angles(first, n), mask, cache.layers, rows)
+
+    @torch.no_grad()
+    def joint(self, ids: Tensor, rectangle: Any) -> Tensor:
+        """One token of every row of a rectangle (see `batch`): ids [rows, 1] to fp32 logits [rows, vocabulary]."""
+        parts = zip(*(self.anatomy.angles(position, 1) for position in rectangle.positions()), strict=True)
+        cos, sin = (torch.stack(part)[:, None] for part in parts)
+        return self.run(ids, (cos, sin), rectangle.mask(), rectangle.columns, 1)[:, 0]
+
+    def run(self, ids: Tensor, angles: tuple[Tensor, Tensor], mask: Tensor | None, layers: Any, rows: int) -> Tensor:
+        """All layers; `angles` fit [batch, heads, n, pairs], and `mask` [batch, kv heads, group * n, held]."""
         a, (batch, n) = self.anatomy, ids.shape
         x = a.embed(ids).view(batch * n, a.hidden)
-        first = cache.seen
-        cache.begin(n)
-        cos, sin = a.angles(first - cache.plan.offset, n)
         for i, (layer, (qkv, out, gate, up, down)) in enumerate(self.layers):
-            mixed = self._attend(
-                layer, qkv(_normed(layer.before_attention, x)), (batch, n), (cos, sin), cache.layers[i]
-            )
+            mixed = self._attend(layer, qkv(_normed(layer.before_attention, x)), (batch, n), angles, mask, layers[i])
             x = x + _normed(layer.after_attention, out(mixed))
             y = _normed(layer.before_mlp, x)
             act = functional.silu(gate(y)) if a.act == "silu" else functional.gelu(gate(y), approximate="tanh")
             x = x + _normed(layer.after_mlp, down(act * up(y)))
-        cache.commit(n)
         last = a.last(x).view(batch, n, a.hidden)[:, n - rows :].reshape(batch * rows, a.hidden)
         return self.head(last).float().view(batch, rows, -1)
 
     def _attend(
-        self, layer: Layer, qkv: Tensor, shape: tuple[int, int], angles: tuple[Tensor, Tensor], store: Any
+        self,
+        layer: Layer,
+        qkv: Tensor,
+        shape: tuple[int, int],
+        angles: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        store: Any,
     ) -> Tensor:
         a, (batch, n) = self.anatomy, shape
         q, k, v = torch.split(qkv, [a.heads * a.dim, a.kv_heads * a.dim, a.kv_heads * a.dim], dim=-1)
@@ -78,11 +107,6 @@ class TorchStep:
         keys, values = store.update(k, v)
         # The query heads that share a key head become rows of one product.
         q = q.reshape(batch, a.kv_heads, -1, a.dim)
-        mask = None
-        if n > 1:
-            columns = keys.shape[2]
-            seen = torch.ones(n, columns, dtype=torch.bool).tril(columns - n)
-            mask = seen.repeat(a.heads // a.kv_heads, 1)
         mixed = functional.scaled_dot_product_attention(q, keys, values, mask, scale=a.scaling)
         return mixed.view(batch, a.heads, n, a.dim).transpose(1, 2).reshape(batch * n, -1)
 
