@@ -274,6 +274,10 @@ def _source(source: str | None, out: str | None) -> Path | None:
     path = Path(source).expanduser()
     if is_there(path.is_dir):
         return path.resolve()
+    if "://" in source or source.startswith("git@"):
+        raise UserError(
+            "a run starts from a folder on this machine", where=source, fix=f"Fetch it first: git clone {source}"
+        )
     if is_there(path.exists):
         raise UserError("this is a file; a run starts from a folder", where=source)
     return products.find(warehouse(out), source).root

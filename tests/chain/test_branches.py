@@ -1,13 +1,18 @@
 """Going back, going another way, and comparing the two: nothing is destroyed, and the parent stays as it is."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from benchmarks.kills import COMPANY
 from chatdev.run.journal import Journal, read_events
 from chatdev.run.lock import ProductLock
-from tests.chain.house import chatdev, git
+from tests.chain.house import DATE, chatdev, git
+from tests.chain.writer import write_model
 
 SNAKE = ("--task", "build a snake game", "--model", "scripted:snake", "--sandbox", "none", "-q")
 OTHER = {
@@ -216,3 +221,33 @@ def test_a_fork_can_have_another_role(snake, tmp_path):
     fork = next(path for path in (tmp_path / "warehouse").iterdir() if path.name.startswith("strict-"))
     assert "Strict Reviewer" in (fork / ".chatdev" / "company" / "roles" / "reviewer.yaml").read_text(encoding="utf-8")
     assert "Strict Reviewer" in chatdev("resume", "strict", "-v", cwd=tmp_path).stdout
+
+
+def test_a_comment_reaches_the_agent_that_works_next_in_the_fork(snake, tmp_path):
+    words = "Use bright colours only."
+    at = "review.1.code_modification"
+    assert chatdev("fork", "snake", "--at", at, "--as", "bright", "--comment", words, cwd=tmp_path).returncode == 0
+    fork = next(path for path in (tmp_path / "warehouse").iterdir() if path.name.startswith("bright-"))
+    assert chatdev("resume", "bright", cwd=tmp_path).returncode == 3
+    told = [event for event in read_events(journal(fork))[0] if event.kind == "told" and words in event["text"]]
+    assert [event.key for event in told] == [f"{at}/programmer/told1"]
+
+
+def test_streams_fork_with_the_dialogue(tmp_path):
+    model = write_model(tmp_path / "model")
+    (tmp_path / "company").mkdir()
+    (tmp_path / "company" / "company.yaml").write_text(COMPANY % 1, encoding="utf-8")
+    order = ("--company", "company", "--model", model, "--precision", "fp32", "--sandbox", "none", "--seed", "7", "-q")
+    eager = "from chatdev.chain import snapshots; snapshots.WORTH = 0.0; from chatdev.cli import main; main()"
+    command = [sys.executable, "-c", eager, "--task", "tic tac toe", *order]
+    env = {**os.environ, "SOURCE_DATE_EPOCH": DATE}
+    ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 3, ran.stderr
+    (parent,) = (tmp_path / "warehouse").iterdir()
+    assert list((parent / ".chatdev" / "streams").glob("programmer.*.safetensors"))
+    assert chatdev("fork", str(parent), "--at", "solo-4", "--as", "again", cwd=tmp_path).returncode == 0
+    fork = next(path for path in (tmp_path / "warehouse").iterdir() if path != parent)
+    went = chatdev("resume", str(fork), cwd=tmp_path)
+    assert went.returncode == 3, went.stderr
+    assert "fed again" not in went.stdout
+    assert git(fork, "rev-parse", "HEAD") == git(parent, "rev-parse", "HEAD"), "it says what its parent said"

@@ -62,6 +62,11 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["--task", "x", "--sandbox", "dcker", "--model", "scripted:snake"], 1, 'did you mean "docker"?'),
         (["show", "nothing"], 1, 'there is no product "nothing"'),
         (["test", "nowhere"], 1, 'there is no product "nowhere"'),
+        (
+            ["--task", "x", "--model", "scripted:snake", "--from", "https://a.invalid/a.git"],
+            1,
+            "git clone https://a.invalid/a.git",
+        ),
         (["--nonsense"], 2, "No such option"),
     ],
 )
