@@ -17,6 +17,7 @@ from chatdev.errors import UserError
 from chatdev.sandbox import owner, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.deps import Installed
+from chatdev.sandbox.docker_seal import seal
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import WORK, Job, Run
 from chatdev.sandbox.line import DockerLine, Line
@@ -119,9 +120,12 @@ class DockerEngine:
         except APIError as error:
             raise UserError(f"the container cannot be made: {_short(error)}", where=self.image) from error
         try:
-            line = DockerLine(self.client, container.id)
+            line = DockerLine.attached(self.client, container.id)
             try:
                 container.start()
+                sealed = job.sealed()
+                if sealed:
+                    seal(self.client, container.id, sealed)
                 yield line, container
             finally:
                 line.close()

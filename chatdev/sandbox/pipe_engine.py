@@ -34,6 +34,8 @@ class Launch:
     """The product's folder as seen inside."""
     own_namespace: bool
     rlimits: Mapping[str, int] = field(default_factory=dict)
+    handles: tuple[int, ...] = ()
+    """Open files that the command inherits."""
     watch_memory: int = 0
     """Bytes that all processes of the product together may hold, watched by the supervisor; 0 when a group does it."""
 
@@ -75,7 +77,7 @@ class PipeEngine:
     def _started(self, launch: Launch, space: Path) -> Iterator[tuple[PipeLine, Launch]]:
         process = subprocess.Popen(
             launch.command, env=dict(launch.env), cwd="/" if launch.own_namespace else space, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, pass_fds=launch.handles,
         )  # fmt: skip
         line = PipeLine(process)
         try:
