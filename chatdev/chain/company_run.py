@@ -244,7 +244,7 @@ class CompanyRun:
         if engine is None:
             return None
         for limit in engine.missing_limits():
-            journal.append("notice", text=f"the sandbox does not enforce {limit}", step="")
+            journal.append("notice", text=f"what the sandbox cannot hold here: {limit}", step="")
         return engine
 
     def _sandbox(self) -> SandboxConfig:

@@ -100,16 +100,7 @@ class PipeEngine:
         )  # fmt: skip
 
     def sweep(self) -> list[str]:
-        removed = []
-        for space in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            try:
-                gone = owner.is_gone((space / "owner").read_text(encoding="ascii"))
-            except OSError:
-                continue
-            if gone:
-                shutil.rmtree(space, ignore_errors=True)
-                removed.append(space.name)
-        return removed
+        return sweep_spaces()
 
     def _why(self, line: PipeLine, failure: str) -> tuple[str, str | None]:
         """Why a box ended before its steps did: (reason, limit)."""
@@ -120,6 +111,20 @@ class PipeEngine:
         with contextlib.suppress(subprocess.TimeoutExpired):
             line.process.wait(timeout=2)
         return f"the box died ({failure or line.said() or f'exit {line.process.returncode}'})", None
+
+
+def sweep_spaces() -> list[str]:
+    """Remove the folders of boxes whose maker is dead."""
+    removed = []
+    for space in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            gone = owner.is_gone((space / "owner").read_text(encoding="ascii"))
+        except OSError:
+            continue
+        if gone:
+            shutil.rmtree(space, ignore_errors=True)
+            removed.append(space.name)
+    return removed
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -19,8 +19,6 @@ from typing import Any
 
 SIZE = (1024, 768)
 KEYS = ("Return", "space", "Right", "Down", "Left", "Up", "a", "1")
-BUTTONS = 0x1F00
-"""Bits of a pointer's state that say a mouse button is down."""
 MARGIN = 4
 """Pixels at the edge that do not count when telling whether a window is blank (borders, focus rings)."""
 
@@ -174,20 +172,21 @@ class Screen:
 
 
 def keep_focus(screen: Screen) -> None:
-    """Give the keyboard to a window when it opens, is clicked or entered: there is no window manager.
+    """Give the keyboard to a window when it opens, and to the one the mouse moves in: there is no window manager.
 
     Returns when the display is gone.
     """
     known: list[int] = []
-    pointed = focused = 0
+    place, focused = (0, 0), 0
     while True:
         try:
             tops, pointer = screen.tops(), screen.connection.screen().root.query_pointer()
             under = int(pointer.child.id) if pointer.child else 0
             new = [window for window in tops if window not in known]
+            now = (pointer.root_x, pointer.root_y)
             if new:
                 wanted = new[-1]
-            elif under in tops and (under != pointed or pointer.mask & BUTTONS):
+            elif under in tops and now != place:
                 wanted = under
             else:
                 wanted = focused
@@ -195,11 +194,11 @@ def keep_focus(screen: Screen) -> None:
                 wanted = tops[-1] if tops else 0
             if wanted and wanted != focused:
                 screen.focus(wanted)
-            known, pointed, focused = tops, under, wanted
+            known, place, focused = tops, now, wanted
         except _errors():
             if screen.process.poll() is not None:
                 return
-        time.sleep(0.06)
+        time.sleep(0.1)
 
 
 def play(screen: Screen, window: dict[str, Any], alive: Callable[[], bool]) -> Iterator[Picture]:
