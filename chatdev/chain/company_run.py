@@ -25,6 +25,7 @@ from chatdev.chain.brief import Brief
 from chatdev.chain.context import Context, Progress
 from chatdev.chain.crew import Crew
 from chatdev.chain.hands import Hands
+from chatdev.chain.packages import agreed
 from chatdev.chain.people import Nobody, Person
 from chatdev.chain.prompt import Composer
 from chatdev.chain.questions import chair
@@ -46,6 +47,7 @@ from chatdev.run.product import Product
 from chatdev.run.report import EXIT_BY_VERDICT, make_report, models_of
 from chatdev.sandbox import LadderReport, Rung, SandboxConfig, climb, open_engine
 from chatdev.sandbox.bundle import pack
+from chatdev.sandbox.deps import Ask
 from chatdev.sandbox.engine import Engine
 from chatdev.software.history import History
 from chatdev.software.workspace import Workspace, WorkspaceLimits
@@ -200,7 +202,7 @@ class CompanyRun:
             crew=crew,
             table=table,
             engine=engine,
-            climb=lambda step: self._climb(engine, step, journal),
+            climb=lambda step: self._climb(engine, step, journal, lambda names: agreed(table, words, step, names)),
             fingerprint=lambda: pack(product.root).fingerprint,
             progress=progress,
         )
@@ -243,13 +245,13 @@ class CompanyRun:
         if engine is None:
             return None
         for limit in engine.missing_limits():
-            journal.append("notice", text=f"the sandbox does not enforce {limit}", step="")
+            journal.append("notice", text=f"what the sandbox cannot hold here: {limit}", step="")
         return engine
 
     def _sandbox(self) -> SandboxConfig:
         return SandboxConfig(**self.bundle.company.sandbox.model_dump())
 
-    def _climb(self, engine: Engine | None, step: str, journal: Journal) -> LadderReport:
+    def _climb(self, engine: Engine | None, step: str, journal: Journal, ask: Ask) -> LadderReport:
         accept = Path(self.bundle.company.accept) if self.bundle.company.accept else None
 
         def on_rung(rung: Rung) -> None:
@@ -260,6 +262,7 @@ class CompanyRun:
             engine,
             self._sandbox(),
             accept=accept,
+            ask=ask,
             on_rung=on_rung,
             evidence=self.product.evidence / step,
         )

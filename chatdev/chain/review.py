@@ -20,6 +20,7 @@ from chatdev.chain.conclusion import choice, own_lines, yaml_value
 from chatdev.chain.context import Context
 from chatdev.chain.people import Answer, Kind, Question
 from chatdev.company import Phase
+from chatdev.company.artifacts import HUMAN
 from chatdev.software.blocks import FileBlock, ReplyBlocks
 from chatdev.software.history import EMPTY
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TOLD = 20_000
 """Characters of a hand edit that an agent is told; the rest it sees in the files."""
+OPENED = 20
+"""Files that an editor is given where nothing was written."""
 FINDINGS = ("review", "error_summary")
 """Artifacts that are somebody's reasons for the work that answers them."""
 
@@ -136,15 +139,16 @@ class Review:
         return self.ctx.history.diff(self.head or EMPTY)
 
     def _changed(self) -> list[str]:
-        """Paths that this phase wrote and that are there."""
+        """Paths that were written, in this phase or, where a person leads it, in the run, and that are there."""
         there = self.ctx.workspace.files()
+        under = "" if self.phase.instructor == HUMAN else f"{self.step}/"
         wrote = [
             file["path"]
             for event in self.ctx.journal.of_kind("committed")
-            if str(event.key).startswith(f"{self.step}/")
+            if str(event.key).startswith(under)
             for file in event["files"]
         ]
-        return [path for path in dict.fromkeys(wrote) if path in there] or sorted(there)
+        return [path for path in dict.fromkeys(wrote) if path in there] or sorted(there)[:OPENED]
 
     def _reasons(self) -> str:
         """The findings that this phase answered, or what its author said besides the files."""

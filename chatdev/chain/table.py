@@ -42,6 +42,15 @@ class Table:
         """True when somebody is there to answer."""
         return self._person.by != "nobody"
 
+    @property
+    def attended(self) -> bool:
+        """True when somebody is there who can answer what nobody foresaw."""
+        return self._person.by in ("terminal", "inbox")
+
+    def recorded(self, key: str) -> bool:
+        """True when the question of this key was answered, in this life of the run or before."""
+        return self._journal.recorded(key) is not None
+
     def ask(self, key: str, make: Callable[[], Question]) -> Answer:
         """The person's answer: the recorded one of this key, or a new one to the question that `make` makes.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +34,8 @@ def test_command(path: str, accept: str | None, sandbox: str, out: str | None, a
     config = SandboxConfig.parse({"engine": sandbox})
     engine = open_engine(config, run_id=folder.name)
     show = None if as_json else lambda rung: click.echo(rung_text(asdict(rung)))
-    report = climb(folder, engine, config, accept=Path(accept).resolve() if accept else None, on_rung=show)
+    hidden = Path(accept).resolve() if accept else None
+    report = climb(folder, engine, config, accept=hidden, on_rung=show, ask=None if as_json else _asks())
     if as_json:
         echo_json(report.to_json())
     else:
@@ -66,7 +69,14 @@ def start_command(product: str, arguments: tuple[str, ...], sandbox: str, out: s
             f"nothing here can run a product safely: {why_no_engine(config)}",
             fix="See run.py doctor; your own machine is used only when you say so: --sandbox host",
         )
-    return start(folder, engine, click.echo, arguments)
+    return start(folder, engine, click.echo, arguments, _asks())
+
+
+def _asks() -> Callable[[list[str]], bool] | None:
+    """Asks the person about unknown packages; None where nobody sits at the terminal."""
+    if sys.stdin is None or sys.stdout is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    return lambda names: click.confirm(f"Nobody here has heard of {', '.join(names)}. Look it up; install it?")
 
 
 @click.group("sandbox")

@@ -16,6 +16,7 @@ from pathlib import Path
 from chatdev.errors import UserError
 from chatdev.sandbox import wire
 from chatdev.sandbox.bundle import contents, pack
+from chatdev.sandbox.deps import Ask
 from chatdev.sandbox.engine import Engine
 from chatdev.sandbox.entry import find_entry
 from chatdev.sandbox.forward import Forwards
@@ -27,10 +28,11 @@ from chatdev.sandbox.terminal import Terminal
 Tell = Callable[[str], None]
 
 
-def start(folder: Path, engine: Engine, tell: Tell, arguments: tuple[str, ...] = ()) -> int:
+def start(folder: Path, engine: Engine, tell: Tell, arguments: tuple[str, ...] = (), ask: Ask | None = None) -> int:
     """Run the product in `folder` until it ends or the person ends it; returns its exit status (130 after Ctrl-C).
 
-    `tell` gets lines for the person, such as the address to open.
+    `tell` gets lines for the person, such as the address to open; `ask` is asked before a package nobody here knows
+    is installed.
 
     Raises:
         UserError: there is no entry point, or the box cannot be made.
@@ -40,7 +42,7 @@ def start(folder: Path, engine: Engine, tell: Tell, arguments: tuple[str, ...] =
     if entry is None:
         raise UserError("there is no entry point to start", where=str(folder), fix="Add a main.py or an index.html.")
     step = Step("serve", [*entry.command, *arguments])
-    installed, deps = install_rung(contents(bundle), engine)
+    installed, deps = install_rung(contents(bundle), engine, ask)
     if installed is not None and installed.state in ("failed", "unverified"):
         tell(f"dependencies: {installed.summary}")
     job = Job(bundle, (step,), deps=deps, display=entry.gui, serve=True)

@@ -72,18 +72,22 @@ class BubblewrapEngine(PipeEngine):
     @contextlib.contextmanager
     def launch(self, space: Path, job: Job) -> Iterator[Launch]:
         group = cgroup.make(self.config) if self.grouped else None
+        handles: list[int] = []
         try:
-            yield self._launch(job, group)
+            yield self._launch(job, group, _sealed(job, handles), tuple(handles))
         finally:
+            for handle in handles:
+                os.close(handle)
             if group is not None:
                 group.remove()
 
-    def _launch(self, job: Job, group: cgroup.Group | None) -> Launch:
+    def _launch(self, job: Job, group: cgroup.Group | None, sealed: list[str], handles: tuple[int, ...]) -> Launch:
         c = self.config
         inside = [*walls(), *(group.binds() if group else []), "--size", str(c.disk_bytes), "--tmpfs", "/box"]
         inside += ["--size", str(min(c.disk_bytes, 64 * 1024**2)), "--tmpfs", "/tmp"]
         if job.deps:
             inside += ["--ro-bind", job.deps, "/deps"]
+        inside += sealed
         inside += ["--remount-ro", "/", "--chdir", "/box", "/usr/bin/python3", "-I", "-c", wire.BOOTSTRAP]
         limits = {
             "RLIMIT_CORE": 0, "RLIMIT_FSIZE": c.disk_bytes, "RLIMIT_NOFILE": 1024, "RLIMIT_NPROC": c.pids + 16,
@@ -97,7 +101,7 @@ class BubblewrapEngine(PipeEngine):
             inside = ["--clearenv", "--setenv", "PATH", ENV["PATH"], "--setenv", "HOME", "/box", *inside]
         return Launch(
             self._command(inside, group), env, ENV, WORK, own_namespace=True, rlimits=limits,
-            watch_memory=0 if together else c.memory_bytes,
+            handles=handles, watch_memory=0 if together else c.memory_bytes,
         )  # fmt: skip
 
     def lacks(self, kit: str) -> str:
@@ -161,6 +165,19 @@ def walls() -> list[str]:
             options += ["--ro-bind", str(path), str(path)]
     for name in ETC:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return options
+
+
+def _sealed(job: Job, handles: list[int]) -> list[str]:
+    """Options that mount the sealed files read-only, each from memory; its open files are added to `handles`."""
+    options: list[str] = []
+    for name, data in job.sealed().items():
+        handle = os.memfd_create("sealed")
+        handles.append(handle)
+        with os.fdopen(os.dup(handle), "wb") as file:
+            file.write(data)
+        os.lseek(handle, 0, os.SEEK_SET)
+        options += ["--ro-bind-data", str(handle), f"/box/{name}"]
     return options
 
 

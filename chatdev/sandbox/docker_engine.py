@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chatdev.errors import UserError
-from chatdev.sandbox import owner, wire
+from chatdev.sandbox import cgroup, owner, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.deps import Installed
+from chatdev.sandbox.docker_seal import seal
 from chatdev.sandbox.engine import OnRun
 from chatdev.sandbox.job import WORK, Job, Run
 from chatdev.sandbox.line import DockerLine, Line
+from chatdev.sandbox.pipe_engine import sweep_spaces
 from chatdev.sandbox.requirements import Wanted
 from chatdev.sandbox.slots import slot
 
@@ -92,13 +94,7 @@ class DockerEngine:
         )
 
     def missing_limits(self) -> list[str]:
-        checks = (
-            ("MemoryLimit", "memory is not limited"),
-            ("SwapLimit", "swap is not counted towards memory"),
-            ("PidsLimit", "the number of processes is not limited"),
-            ("CpuCfsQuota", "processor time is not limited"),
-        )
-        return [f"{text} (this Docker engine cannot)" for key, text in checks if self.info.get(key) is False]
+        return not_enforced(self.info)
 
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()
@@ -119,9 +115,12 @@ class DockerEngine:
         except APIError as error:
             raise UserError(f"the container cannot be made: {_short(error)}", where=self.image) from error
         try:
-            line = DockerLine(self.client, container.id)
+            line = DockerLine.attached(self.client, container.id)
             try:
                 container.start()
+                sealed = job.sealed()
+                if sealed:
+                    seal(self.client, container.id, sealed)
                 yield line, container
             finally:
                 line.close()
@@ -150,7 +149,8 @@ class DockerEngine:
             if owner.is_gone(labels.get("chatdev.owner", "")) or (late.isdigit() and time.time() > int(late)):
                 self.remove(container)
                 removed.append(container.name)
-        return [*removed, *docker_install.sweep(self)]
+        # The last run may have used the other engine.
+        return [*removed, *docker_install.sweep(self), *cgroup.sweep(), *sweep_spaces()]
 
     def lacks(self, kit: str) -> str:
         from chatdev.sandbox.image import image_present
@@ -184,7 +184,8 @@ class DockerEngine:
             "mem_limit": c.memory_bytes + room,
             "memswap_limit": c.memory_bytes + room,
             "pids_limit": c.pids + 16 + threads,  # the supervisor, the display and their threads
-            "nano_cpus": int(c.cpus * 1e9),
+            # An engine that cannot limit the processor refuses the whole container when it is asked to.
+            "nano_cpus": int(c.cpus * 1e9) if limits_cpu(self.info) else None,
             "read_only": True,
             "tmpfs": {
                 "/box": f"rw,exec,nosuid,nodev,size={disk},mode=1777",
@@ -247,6 +248,26 @@ class DockerEngine:
         except APIError as error:
             if error.status_code != 409:  # 409: somebody is removing it already
                 raise
+
+
+def not_enforced(info: Mapping[str, Any]) -> list[str]:
+    """What an engine says of itself (`docker info`) that it cannot hold, one plain sentence each."""
+    checks = (
+        ("MemoryLimit", "memory is not limited"),
+        ("SwapLimit", "swap is not counted towards memory"),
+        ("PidsLimit", "the number of processes is not limited"),
+    )
+    missing = [text for key, text in checks if not info.get(key, True)]
+    if not limits_cpu(info):
+        missing.append("processor time is not limited")
+    if not any("seccomp" in option for option in info.get("SecurityOptions") or []):
+        missing.append("system calls are not filtered (no seccomp)")
+    return [f"{text} (this Docker engine cannot)" for text in missing]
+
+
+def limits_cpu(info: Mapping[str, Any]) -> bool:
+    """True when the engine has what a limit on processor time takes."""
+    return bool(info.get("CpuCfsQuota", True) and info.get("CpuCfsPeriod", True))
 
 
 def _short(error: BaseException) -> str:

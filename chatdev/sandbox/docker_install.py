@@ -95,7 +95,7 @@ def _run(engine: DockerEngine, wanted: Wanted, volume: str) -> tuple[int | None,
     for network in ("bridge", "host"):
         container = engine.client.containers.create(**settings(engine, volume, network))
         try:
-            line = DockerLine(engine.client, container.id, errors=True)
+            line = DockerLine.attached(engine.client, container.id, errors=True)
             try:
                 container.start()
             except APIError:

@@ -59,6 +59,8 @@ class Entry:
     """Commands that come before the start."""
     test: tuple[str, ...] = ()
     """The language's own test command; () when there are no tests in it."""
+    tests: tuple[str, ...] = ()
+    """The files that it runs."""
 
 
 def is_test(name: str) -> bool:
@@ -229,7 +231,9 @@ def _built(files: Mapping[str, bytes]) -> Entry | None:
     if found is None:
         return None
     why = f"a program in {found.language}"
-    return Entry("built", found.run, found.file, why, kit=found.language, build=found.build, test=found.test)
+    return Entry(
+        "built", found.run, found.file, why, kit=found.language, build=found.build, test=found.test, tests=found.tests
+    )
 
 
 def _page(files: Mapping[str, bytes]) -> Entry | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatdev.sandbox.bundle import Bundle
+from chatdev.sandbox.bundle import Bundle, contents
 
 WORK = "/box/app"
 """Where the product's files lie inside a box (the host engine uses a temporary folder)."""
@@ -76,6 +76,10 @@ class Step:
     collect: tuple[str, ...] = ()
     """Glob patterns, relative to the work directory, of files to bring back."""
     cwd: str = "."
+    sealed: tuple[str, ...] = ()
+    """Files, from the box's folder (`app/tests/test_a.py`), that nothing in the box can write; compared with what was
+    sent in after the step.
+    """
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,13 @@ class Job:
     """The image kit the box is made of; None is the plain image."""
     serve: bool = False
     """Run the first step for a person, with its terminal and its ports relayed."""
+
+    def sealed(self) -> dict[str, bytes]:
+        """The files that the product may read and not write, by their path from the box's folder."""
+        wanted = {name for step in self.steps for name in step.sealed}
+        folders = {WORK.rpartition("/")[2]: self.bundle, **self.extra} if wanted else {}
+        files = {f"{folder}/{name}": data for folder, b in folders.items() for name, data in contents(b).items()}
+        return {name: files[name] for name in sorted(wanted & set(files))}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from chatdev.sandbox.rung_import import import_steps, judge_imports
 from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.rung_start import judge_start, needs_arguments, start_step
-from chatdev.sandbox.rung_tests import accept_bundle, accept_step, has_tests, judge_tests, tests_step
+from chatdev.sandbox.rung_tests import ACCEPTANCE, accept_bundle, accept_step, has_tests, judge_tests, tests_step
 from chatdev.sandbox.rung_window import judge_window
 
 PACKAGING = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -79,29 +79,33 @@ class _Climber:
         self.first = "build" if self.entry and self.entry.build else "import"
         self.rungs: list[Rung] = []
         self.deps: str | None = None
+        self.accept: Bundle | None = None
         self.kit: str | None = None
         self.no_engine = "" if engine else why_no_engine(config)
 
     def climb(self, accept: Path | None, ask: Ask | None) -> None:
+        self.accept = accept_bundle(accept) if accept else None
         self._add(parse_rung(self.files))
         if self.rungs[0].state == "failed":
-            self._none(accept, "skipped", "not climbed, the files do not parse")  # nothing could be learned from it
+            self._none("skipped", "not climbed, the files do not parse")  # nothing could be learned from it
             return
         if self.engine is None:
-            self._none(accept, "unverified", f"not run: {self.no_engine}")
+            self._none("unverified", f"not run: {self.no_engine}")
             return
         lack = self.engine.lacks(self.entry.kit) if self.entry and self.entry.kit else ""
         if lack:
-            self._none(accept, "unverified", f"not run: {lack}")
+            self._none("unverified", f"not run: {lack}")
             return
         installed, self.deps = install_rung(self.files, self.engine, ask)
         if installed is not None:
             self._add(installed)
         self.kit = self._kit(self.engine)
-        self._run(self.engine, accept)
+        self._run(self.engine)
+        if self.accept:
+            self._accept(self.engine, self.accept)
 
-    def _run(self, engine: Engine, accept: Path | None) -> None:
-        """All rungs that need a box, in one."""
+    def _run(self, engine: Engine) -> None:
+        """All rungs that need a box, in one; the user's hidden tests are not in it."""
         extra: dict[str, Bundle] = {}
         notes: list[str] = []
         if self.entry and self.entry.build:
@@ -109,9 +113,7 @@ class _Climber:
         else:
             first, scripts, notes = import_steps(self.files, self.entry)
             extra = {"scripts": scripts} if scripts else {}
-        steps = [*first, *self._later(accept)]
-        if accept:
-            extra["acceptance"] = accept_bundle(accept)
+        steps = [*first, *self._later()]
         heard: list[Run] = []
 
         def hear(run: Run) -> None:
@@ -126,24 +128,36 @@ class _Climber:
         if not first:
             self._judge_first([], notes)
         if steps:
-            display = bool(self.entry and self.entry.gui)
-            engine.perform(Job(self.bundle, tuple(steps), extra, self.deps, display=display, kit=self.kit), hear)
+            engine.perform(self._job(steps, extra), hear)
         if not any(r.name == "tests" for r in self.rungs):
             self._add(Rung("tests", "skipped", "the product has no tests"))
 
-    def _later(self, accept: Path | None) -> list[Step]:
+    def _accept(self, engine: Engine, hidden: Bundle) -> None:
+        """The user's hidden tests, in a box of their own: no other step can read them."""
+        build = build_steps(self.entry, self.config) if self.entry and self.entry.build else []
+        step = accept_step(self.config, self._start(), hidden, fresh=not build)
+        run = engine.perform(self._job([*build, step], {ACCEPTANCE: hidden}))[-1]
+        self._keep(run)
+        self._add(judge_tests(run, hidden))
+
+    def _job(self, steps: list[Step], extra: dict[str, Bundle]) -> Job:
+        display = bool(self.entry and self.entry.gui)
+        return Job(self.bundle, tuple(steps), extra, self.deps, display=display, kit=self.kit)
+
+    def _start(self) -> str:
+        """The folder the entry point lies in."""
+        return PurePosixPath(self.entry.file).parent.as_posix() if self.entry else "."
+
+    def _later(self) -> list[Step]:
         """The steps after the first rung."""
         steps: list[Step] = []
-        start = PurePosixPath(self.entry.file).parent.as_posix() if self.entry else "."
         if self.entry:
             steps.append(start_step(self.entry, self.config, browser=self.kit == WEB))
         own = language_tests(self.entry, self.config) if self.entry else None
         if own is not None:
             steps.append(own)
         elif has_tests(self.files):
-            steps.append(tests_step(self.config, start))
-        if accept:
-            steps.append(accept_step(self.config, start, fresh=self.first == "import"))
+            steps.append(tests_step(self.config, self._start(), self.files))
         return steps
 
     def _judge_first(self, runs: list[Run], notes: list[str]) -> None:
@@ -161,9 +175,8 @@ class _Climber:
             self._add(judge_window(run, self.entry, self.files, engine.lacks(WEB) if self.entry.web else ""))
         elif run.name == "tests" and self.entry and self.entry.test:
             self._add(judge_language_tests(run))
-        elif run.name in ("tests", "acceptance"):
-            changed = run.facts.get("changed", {}).get("acceptance", []) if run.name == "acceptance" else []
-            self._add(judge_tests(run, changed, hidden=run.name == "acceptance"))
+        elif run.name == "tests":
+            self._add(judge_tests(run))
 
     def _help(self, engine: Engine, entry: Entry, refused: Run) -> Rung:
         """A command-line program that wants arguments has started when it can explain itself."""
@@ -184,9 +197,9 @@ class _Climber:
             return self.entry.kit if self.entry else None
         return None if engine.lacks(WEB) else WEB
 
-    def _none(self, accept: Path | None, state: str, why: str) -> None:
+    def _none(self, state: str, why: str) -> None:
         """All rungs that need a box, not climbed for one reason."""
-        rest = [self.first, "start", "window", "tests", *(["acceptance"] if accept else [])]
+        rest = [self.first, "start", "window", "tests", *([ACCEPTANCE] if self.accept else [])]
         for name in rest:
             if name != "tests" or state == "skipped" or has_tests(self.files) or (self.entry and self.entry.test):
                 self._add(Rung(name, "unverified" if state == "unverified" else "skipped", why))

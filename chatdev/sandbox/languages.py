@@ -39,6 +39,8 @@ class Recipe:
     build: tuple[Command, ...]
     run: Command
     test: Command
+    tests: tuple[str, ...] = ()
+    """Files that are tests."""
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +67,7 @@ def recipe(files: Mapping[str, bytes]) -> Recipe | None:
         fill = _filler(main, sources, files)
         return Recipe(
             language.name, main, tuple(fill(c) for c in build), fill(run), fill(language.test) if tests else (),
+            tuple(tests),
         )  # fmt: skip
     return None
 

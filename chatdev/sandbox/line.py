@@ -26,16 +26,21 @@ class Line(Protocol):
 
 
 class DockerLine:
-    """The attached standard streams of one container, not yet or just started."""
+    """The standard streams of a process in a container, over the socket that the SDK gave for them."""
 
-    def __init__(self, client: Any, container: str, *, errors: bool = False) -> None:
+    def __init__(self, wrapped: Any, *, errors: bool = False) -> None:
         self.kinds = (1, 2) if errors else (1,)
-        wrapped = client.api.attach_socket(container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         # The SDK gives a SocketIO around the raw socket (or a wrapper of its own for TLS, SSH and Windows pipes).
         self.keep = wrapped
         self.socket = getattr(wrapped, "_sock", wrapped)
         self.buffer = bytearray()
         self.writing = threading.Lock()
+
+    @classmethod
+    def attached(cls, client: Any, container: str, *, errors: bool = False) -> DockerLine:
+        """The line to a container's own process, not yet or just started."""
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        return cls(client.api.attach_socket(container, params=streams), errors=errors)
 
     def send(self, data: bytes, until: float) -> None:
         with self.writing:

@@ -34,6 +34,8 @@ class Launch:
     """The product's folder as seen inside."""
     own_namespace: bool
     rlimits: Mapping[str, int] = field(default_factory=dict)
+    handles: tuple[int, ...] = ()
+    """Open files that the command inherits."""
     watch_memory: int = 0
     """Bytes that all processes of the product together may hold, watched by the supervisor; 0 when a group does it."""
 
@@ -75,7 +77,7 @@ class PipeEngine:
     def _started(self, launch: Launch, space: Path) -> Iterator[tuple[PipeLine, Launch]]:
         process = subprocess.Popen(
             launch.command, env=dict(launch.env), cwd="/" if launch.own_namespace else space, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, pass_fds=launch.handles,
         )  # fmt: skip
         line = PipeLine(process)
         try:
@@ -98,16 +100,7 @@ class PipeEngine:
         )  # fmt: skip
 
     def sweep(self) -> list[str]:
-        removed = []
-        for space in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-            try:
-                gone = owner.is_gone((space / "owner").read_text(encoding="ascii"))
-            except OSError:
-                continue
-            if gone:
-                shutil.rmtree(space, ignore_errors=True)
-                removed.append(space.name)
-        return removed
+        return sweep_spaces()
 
     def _why(self, line: PipeLine, failure: str) -> tuple[str, str | None]:
         """Why a box ended before its steps did: (reason, limit)."""
@@ -118,6 +111,20 @@ class PipeEngine:
         with contextlib.suppress(subprocess.TimeoutExpired):
             line.process.wait(timeout=2)
         return f"the box died ({failure or line.said() or f'exit {line.process.returncode}'})", None
+
+
+def sweep_spaces() -> list[str]:
+    """Remove the folders of boxes whose maker is dead."""
+    removed = []
+    for space in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            gone = owner.is_gone((space / "owner").read_text(encoding="ascii"))
+        except OSError:
+            continue
+        if gone:
+            shutil.rmtree(space, ignore_errors=True)
+            removed.append(space.name)
+    return removed
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,7 @@ from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.job import Run, Step
 from chatdev.sandbox.report import Rung, shorten
+from chatdev.sandbox.rung_tests import in_box
 from chatdev.sandbox.traces import plain
 
 PREFIX = "build:"
@@ -42,12 +43,17 @@ def judge_build(runs: Sequence[Run]) -> Rung:
 
 def language_tests(entry: Entry, config: SandboxConfig) -> Step | None:
     """The language's own tests, or None when there are none."""
-    return Step("tests", list(entry.test), seconds=config.seconds, fresh=False) if entry.test else None
+    if not entry.test:
+        return None
+    return Step("tests", list(entry.test), seconds=config.seconds, fresh=False, sealed=in_box(entry.tests))
 
 
 def judge_language_tests(run: Run) -> Rung:
     """Judged by the exit status; these tools write no junit.xml."""
     said = plain(run.stdout.text + run.stderr.text).strip()
+    changed = run.facts.get("changed", [])
+    if changed:
+        return Rung("tests", "failed", f"the tests were changed while they ran: {', '.join(changed[:3])}")
     if run.exit_code == 0:
         return Rung("tests", "passed", "the tests pass", "", ("tests.stdout.txt",), run.seconds)
     if run.error.startswith("cannot start"):

@@ -1,21 +1,22 @@
 """Rungs 5 and 6: pytest in the box, judged by its exit status and junit.xml; the user's own tests stay hidden.
 
-Test files are compared with what was sent in after the run: a program that edits its tests does not pass.
+The engine seals the test files: nothing in the box can write them. After the run they are compared all the same with
+what was sent in, so a program that puts others in their place does not pass.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from chatdev.errors import UserError
-from chatdev.sandbox.bundle import Bundle, bundle_of, pack
+from chatdev.sandbox.bundle import Bundle, bundle_of, contents, pack
 from chatdev.sandbox.config import SandboxConfig
-from chatdev.sandbox.entry import is_test
-from chatdev.sandbox.job import Run, Step
+from chatdev.sandbox.entry import TEST_FOLDERS, is_test
+from chatdev.sandbox.job import WORK, Run, Step
 from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import plain
 
@@ -33,6 +34,12 @@ sys.exit(pytest.main([*extra, *sys.argv[2:]]))
 NO_PYTEST = 77
 NO_TESTS = 5
 MAX_XML = 8 * 1024**2
+MAX_SEALED = 200
+"""Test files beyond this are compared and not sealed (an engine holds each one open while a box is made)."""
+ACCEPTANCE = "acceptance"
+MAX_MESSAGE = 5_000
+LEAST = 10
+"""Characters that make a line of a hidden test worth hiding in a message."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,23 @@ def has_tests(files: Mapping[str, bytes]) -> bool:
     return any(is_test(n) and not n.endswith("conftest.py") for n in files)
 
 
-def tests_step(config: SandboxConfig, start: str) -> Step:
+def tests_step(config: SandboxConfig, start: str, files: Mapping[str, bytes]) -> Step:
     """Run the product's own tests. `start` is the folder its entry point lies in."""
+    mine = [n for n in files if is_test(n) or (n.endswith(".py") and PurePosixPath(n).parts[0] in TEST_FOLDERS)]
     command = _command(["."], f".:{start}")
-    return Step("tests", command, seconds=config.seconds, collect=("junit.xml", "coverage.xml"))
+    return Step("tests", command, seconds=config.seconds, collect=("junit.xml", "coverage.xml"), sealed=in_box(mine))
 
 
-def accept_step(config: SandboxConfig, start: str, *, fresh: bool = True) -> Step:
+def in_box(names: Iterable[str], folder: str = PurePosixPath(WORK).name) -> tuple[str, ...]:
+    """Files of the product (or of another folder of the box) as a step's `sealed` names them."""
+    return tuple(f"{folder}/{name}" for name in sorted(names)[:MAX_SEALED])
+
+
+def accept_step(config: SandboxConfig, start: str, hidden: Bundle, *, fresh: bool = True) -> Step:
     """Run the user's hidden tests, which lie beside the product; `fresh` is False for what had to be built."""
-    command = _command(["../acceptance"], f".:{start}")
-    return Step("acceptance", command, seconds=config.seconds, fresh=fresh, collect=("junit.xml",))
+    command = _command([f"../{ACCEPTANCE}"], f".:{start}")
+    sealed = in_box(hidden.files, ACCEPTANCE)
+    return Step(ACCEPTANCE, command, seconds=config.seconds, fresh=fresh, collect=("junit.xml",), sealed=sealed)
 
 
 def accept_bundle(path: Path) -> Bundle:
@@ -85,15 +99,20 @@ def accept_bundle(path: Path) -> Bundle:
     return bundle_of({name: path.read_bytes()})
 
 
-def judge_tests(run: Run, changed: list[str], *, hidden: bool = False) -> Rung:
-    """The rung `tests` or `acceptance` (hidden: only names and messages are shown) from its run."""
+def judge_tests(run: Run, hidden: Bundle | None = None) -> Rung:
+    """The rung `tests` or `acceptance` from its run. Of hidden tests only names and messages are shown, and no line of
+    their code, whoever printed it.
+    """
     evidence = [f"{run.name}.stdout.txt", *(f"{run.name}.{n}" if n == "junit.xml" else n for n in run.collected)]
     junit = read_junit(run.collected.get("junit.xml", b""))
+    if junit and hidden:
+        junit = _covered(junit, hidden)
+    changed = [str(name) for name in run.facts.get("changed", [])]
     covered = _coverage(run.collected.get("coverage.xml", b""))
     state, summary = _state(run, junit, changed)
     if covered is not None and state == "passed":
         summary += f", {covered:.0f} % of the lines covered"
-    details = "" if state == "passed" else _details(run, junit, hidden)
+    details = "" if state == "passed" else _details(run, junit, hidden is not None)
     return Rung(
         run.name, state, summary, details, tuple(evidence), run.seconds,
         facts={"tests": junit.total if junit else 0, "failed": len(junit.bad) if junit else 0, "coverage": covered},
@@ -119,6 +138,19 @@ def read_junit(data: bytes) -> Junit | None:
                 bad.append(Case(where, plain(found.get("message") or ""), plain(found.text or "")))
                 break
     return Junit(total, skipped, tuple(bad))
+
+
+def _covered(junit: Junit, hidden: Bundle) -> Junit:
+    """The same without any line of the hidden tests: a program that is run by them can read and report them."""
+    text = "\n".join(data.decode("utf-8", "replace") for data in contents(hidden).values())
+    lines = {line.strip() for line in text.splitlines() if len(line.strip()) >= LEAST}
+
+    def cover(message: str) -> str:
+        pieces = re.split(r"(\n|\\n)", message[:MAX_MESSAGE])
+        return "".join("[a line of the hidden tests]" if any(s in p for s in lines) else p for p in pieces)
+
+    bad = tuple(Case(case.name, cover(case.message), "") for case in junit.bad)
+    return Junit(junit.total, junit.skipped, bad)
 
 
 def _command(what: list[str], where: str) -> list[str]:

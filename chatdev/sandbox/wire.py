@@ -96,6 +96,7 @@ def _step(step: Step) -> dict[str, Any]:
         "pty": step.pty,
         "collect": list(step.collect),
         "cwd": step.cwd,
+        "sealed": list(step.sealed),
         "watch": None
         if watch is None
         else {

@@ -87,6 +87,8 @@ class LineEditor:
             kept = self.text.rstrip()
             self._made[:] = kept[: len(kept) - len(kept.split(" ")[-1])]
         elif key in "\n\t" or key.isprintable():
+            if not self._made:
+                self.cut = False
             if len(self._made) < LONGEST:
                 self._made.append(key)
             else:

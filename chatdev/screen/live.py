@@ -141,6 +141,7 @@ class LiveScreen:
         if self._partial:
             lines.insert(0, Text(self._partial[-self._console.width * 3 :]))
         if self.typed:
-            end = safe(self.typed.replace("\n", " "))[-self._console.width + 4 :]
+            width = self._console.width - 4
+            end = safe(self.typed[-width:].replace("\n", " "))[-width:]
             lines.append(Text(f"> {end}", style="bold magenta", no_wrap=True))
         return Group(*lines)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chatdev.run.inbox import Inbox
-from chatdev.screen.keyboard import Keyboard, LineEditor
+from chatdev.screen.keyboard import LONGEST, Keyboard, LineEditor
 
 if TYPE_CHECKING:
     from chatdev.screen.ask import TerminalPerson
@@ -87,7 +87,8 @@ class Typing:
                 complete, entry, keys = self._editor.feed(keys)
                 if complete and entry:
                     told = self._speech.send(entry)
-                    self._screen.note(f"You: {entry.strip()}" + (f"   ({told})" if told else ""))
+                    cut = f"; cut at {LONGEST:,} characters" if self._editor.cut else ""
+                    self._screen.note(f"You: {entry.strip()[:400]}" + (f"   ({told}{cut})" if told else ""))
             self._screen.typed = self._editor.text
 
 

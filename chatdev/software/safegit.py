@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from chatdev.errors import UserError
+from chatdev.software.children import run_apart
 
 _OVERRIDES = {
     "core.fsync": "committed,reference",  # a commit that the journal knows of survives a power cut
@@ -128,15 +129,12 @@ class SafeGit:
         command = [git_program(), "--no-pager", *(["--literal-pathspecs"] if pathspecs == "literal" else [])]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        return subprocess.run(
+        given = stdin.encode("utf-8", "replace") if isinstance(stdin, str) else stdin
+        return run_apart(
             [*command, *arguments],
             cwd=self.root,
             env={**_environment(self.root), **(variables or {})},
-            input=stdin.encode("utf-8", "replace") if isinstance(stdin, str) else stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            check=False,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the run, which may only want a pause
+            **({"stdin": subprocess.DEVNULL} if given is None else {"input": given}),
         )
 
     def make_safe(self) -> None:
@@ -164,14 +162,11 @@ class SafeGit:
         content = config.read_bytes() if config.is_file() else b""
         if content == self._trusted:
             return
-        listed = subprocess.run(
+        listed = run_apart(
             [git_program(), "config", "--file", "-", "--no-includes", "--null", "--list"],
             cwd=self.folder,
             env={**_environment(self.root), "GIT_DIR": os.devnull},
             input=content,
-            capture_output=True,
-            check=False,
-            start_new_session=True,
         )
         entries = [
             (entry.partition("\n")[0], entry.partition("\n")[2]) for entry in _text(listed.stdout).split("\0") if entry

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
 import sys
 import warnings
 from pathlib import PurePosixPath
 
+from chatdev.software.children import run_apart
 from chatdev.software.problems import Problem
 
 _COMMENTED_JSON = re.compile(r"(^|/)(\.vscode/[^/]+|[tj]sconfig[^/]*|\.eslintrc|\.swcrc|devcontainer)(\.json)?$")
@@ -80,12 +80,9 @@ def parse_python(text: str) -> ast.Module:
 
 def _survives(text: str) -> bool:
     """Parse in a child first: Python 3.10 is killed by `a.b.b.b…` of tens of thousands, where 3.11 raises."""
-    done = subprocess.run(
+    done = run_apart(
         [sys.executable, "-I", "-c", "import ast, sys; ast.parse(sys.stdin.buffer.read())"],
         input=text.encode("utf-8", "replace"),
-        capture_output=True,
-        check=False,
-        start_new_session=True,  # a Ctrl-C at the terminal is no judgement on the file
     )
     return done.returncode in (0, 1)
 

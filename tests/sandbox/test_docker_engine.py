@@ -10,7 +10,7 @@ import pytest
 
 from chatdev.errors import UserError
 from chatdev.sandbox import SandboxConfig, open_engine
-from chatdev.sandbox.docker_engine import LABEL
+from chatdev.sandbox.docker_engine import LABEL, DockerEngine, not_enforced
 from chatdev.sandbox.engine import run
 
 pytestmark = pytest.mark.docker
@@ -105,6 +105,46 @@ def test_a_container_ends_itself_when_its_parent_is_killed(docker, product):
         time.sleep(0.1)
     assert not any(c.status == "running" for c in ours(docker, **{LABEL: "ends-itself"}))
     docker.sweep()
+
+
+FULL = {
+    "MemoryLimit": True, "SwapLimit": True, "PidsLimit": True, "CpuCfsQuota": True, "CpuCfsPeriod": True,
+    "CgroupVersion": "1", "CgroupDriver": "cgroupfs", "ServerVersion": "20.10.24",
+    "SecurityOptions": ["name=seccomp,profile=default"], "Runtimes": {"runc": {"path": "runc"}},
+}  # fmt: skip
+ROOTLESS = FULL | {
+    "CgroupVersion": "2", "CgroupDriver": "systemd", "CpuCfsQuota": False, "CpuCfsPeriod": False,
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"],
+}  # fmt: skip
+"""Rootless with only memory and pids delegated, which is what systemd does of itself."""
+BARE = ROOTLESS | {"CgroupDriver": "none", "MemoryLimit": False, "SwapLimit": False, "PidsLimit": False}
+"""Rootless where no control group is delegated at all."""
+NO_SWAP = FULL | {"SwapLimit": False}
+UNFILTERED = FULL | {"SecurityOptions": ["name=apparmor"]}
+
+
+@pytest.mark.parametrize(
+    ("info", "missing", "cpu"),
+    [
+        (FULL, [], True),
+        (NO_SWAP, ["swap is not counted"], True),
+        (UNFILTERED, ["no seccomp"], True),
+        (ROOTLESS, ["processor time"], False),
+        (BARE, ["memory is not limited", "swap", "number of processes", "processor time"], False),
+    ],
+)
+def test_what_the_engine_says_it_cannot_hold_is_told_and_not_asked_of_it(
+    docker, product, monkeypatch, info, missing, cpu
+):
+    told = not_enforced(info)
+    assert len(told) == len(missing)
+    assert all(word in line for word, line in zip(missing, told, strict=True))
+    monkeypatch.setattr(docker.client, "info", lambda: info)
+    engine = DockerEngine(docker.config, "recorded", docker.client)
+    assert engine.missing_limits() == told
+    assert bool(engine.settings(_job(product))["nano_cpus"]) == cpu
+    assert ("rootless" in engine.describe()) == (info in (ROOTLESS, BARE))
+    assert run(engine, product({"main.py": "print(1)"}), ["python3", "main.py"]).ok
 
 
 def test_an_image_that_is_not_there_is_told(docker):

@@ -222,17 +222,88 @@ def test_hidden_tests_show_what_failed_and_not_their_code(rungs, tmp_path):
     assert "secret_value" not in text
 
 
-def test_a_program_that_edits_the_hidden_tests_fails(rungs, tmp_path):
+def test_hidden_tests_are_in_no_box_but_their_own_and_what_reads_them_there_is_covered(rungs, tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    (hidden / "test_it.py").write_text("import calc\n\ndef test_it():\n    assert calc.add(1, 1) == 2\n")
-    cheat = (
-        "import pathlib\nfor path in pathlib.Path('..').glob('acceptance/*.py'):\n"
-        "    path.write_text('def test_it(): pass\\n')\n"
+    (hidden / "test_secret.py").write_text(
+        "import calc\n\n\ndef test_it():\n    assert calc.add(2, 2) == 4711 - 4707\n"
     )
-    report, found = rungs({"main.py": "print(1)\n", "calc.py": cheat}, accept=hidden)
+    spy = (
+        "import pathlib\n"
+        "def look():\n    return [path.read_text() for path in pathlib.Path('..').rglob('*secret*.py')]\n"
+        "def add(a, b):\n    raise AssertionError(look()[0] + repr(look()))\n"
+    )
+    report, found = rungs(
+        {
+            "calc.py": spy, "main.py": "import calc\nprint('seen:', calc.look())\n",
+            "test_calc.py": "import calc\n\ndef test_look():\n    assert calc.look() == []\n",
+        },
+        accept=hidden,
+    )  # fmt: skip
     needs(found["acceptance"])
+    assert found["tests"].state == "passed", found["tests"].details
+    assert (tmp_path / "evidence" / "start.stdout.txt").read_text() == "seen: []\n"
+    assert found["acceptance"].state == "failed"
+    assert "a line of the hidden tests" in report.for_model()
+    assert "4707" not in json.dumps(report.to_json())
+
+
+ATTACK = """\
+import os, pathlib
+here = {place!r}
+tried = []
+for name, act in {{
+    "write": lambda: pathlib.Path(here).write_text("def test_it(): pass\\n"),
+    "remove": lambda: os.remove(here),
+    "rename": lambda: os.rename(here, here + ".old"),
+    "replace": lambda: (pathlib.Path("x.py").write_text(""), os.replace("x.py", here)),
+    "chmod": lambda: os.chmod(here, 0o666),
+}}.items():
+    try:
+        act()
+    except OSError as error:
+        tried.append(name)
+def add(a, b):
+    raise AssertionError("refused: " + " ".join(tried))
+"""
+
+
+@pytest.mark.parametrize("place", ["tests/test_calc.py", "test_calc.py", "../acceptance/test_calc.py"])
+def test_tests_cannot_be_written_by_the_program_they_judge(rungs, tmp_path, place):
+    text = "import sys\nsys.path.insert(0, '.')\nimport calc\n\n\ndef test_it():\n    assert calc.add(1, 1) == 2\n"
+    files = {"main.py": "print(1)\n", "calc.py": ATTACK.format(place=place)}
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "test_calc.py").write_text(text)
+    own = place.startswith("..")
+    report, found = rungs(files if own else files | {place: text}, accept=hidden if own else None)
+    rung = found["acceptance" if own else "tests"]
+    needs(rung)
     assert report.verdict == "failed"
+    assert "refused: write remove rename replace chmod" in rung.details
+
+
+def test_a_folder_of_other_tests_put_in_the_place_of_the_right_ones_does_not_pass(rungs):
+    swap = (
+        "import os, pathlib\ntry:\n    os.rename('tests', 'elsewhere')\n    os.mkdir('tests')\n"
+        "    pathlib.Path('tests/test_calc.py').write_text('def test_it(): pass\\n')\nexcept OSError:\n    pass\n"
+    )
+    text = "import calc\n\n\ndef test_it():\n    calc.add(1, 1)\n"
+    calc = f"def add(a, b):\n    {swap.strip().replace(chr(10), chr(10) + '    ')}\n    return 3\n"
+    report, found = rungs({"main.py": "print(1)\n", "calc.py": calc, "tests/test_calc.py": text})
+    needs(found["tests"])
+    swapped = report.verdict == "failed" and "were changed while they ran" in report.reason
+    assert swapped or report.verdict == "verified", "either it was noticed or it could not be done"
+
+
+def test_tests_that_write_beside_themselves_still_pass(rungs):
+    text = (
+        "from pathlib import Path\n\n\ndef test_it():\n    place = Path(__file__).parent / 'made.txt'\n"
+        "    place.write_text('x')\n    assert place.read_text() == 'x'\n    place.unlink()\n"
+    )
+    report, found = rungs({"main.py": "print(1)\n", "tests/test_it.py": text, "tests/deep/test_too.py": text})
+    needs(found["tests"])
+    assert report.verdict == "verified", report.for_model()
 
 
 def test_scripts_of_a_page_are_checked(rungs):

@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from chatdev.sandbox.docker_engine import LABEL
+from tests.sandbox.browser import chromium
 
 PERSON = """
 import sys
@@ -169,6 +170,55 @@ def test_a_window_is_shown_in_the_browser_behind_a_one_time_token(docker, produc
     finally:
         process.kill()
         process.wait()
+
+
+TYPING = """\
+import tkinter as tk
+root = tk.Tk()
+root.geometry("400x200+0+0")
+root.bind("<Key>", lambda event: print("root got", event.keysym, flush=True))
+root.bind("<Button>", lambda event: print("clicked", event.x, event.y, flush=True))
+def second():
+    other = tk.Toplevel(root)
+    other.geometry("300x200+500+400")
+    other.bind("<Key>", lambda event: print("other got", event.keysym, flush=True))
+    print("two windows", flush=True)
+root.bind("o", lambda event: second())
+root.mainloop()
+"""
+
+
+def test_keys_and_clicks_in_the_browser_reach_the_window(person, product):
+    with chromium() as browser:
+        if browser is None:
+            pytest.skip("chromium and its driver are not installed")
+        process = person(product({"main.py": TYPING}), **pipes())
+        seen = Seen(process.stdout.fileno())
+        browser.open(seen.wait_for(rb"window is at (http://127\.0\.0\.1:\d+/\?token=[\w-]+)")[1].decode())
+        left, top, width = browser.wait_for(
+            "const shown = document.querySelector('canvas');"
+            "if (!shown || shown.width < 1000 || !document.querySelector('.noVNC_connected')) return null;"
+            "const box = shown.getBoundingClientRect(); return [box.x, box.y, box.width]"
+        )
+        scale = width / 1024
+        browser.type("k")
+        seen.wait_for(rb"root got k")
+        browser.click(left + 100 * scale, top + 50 * scale)
+        x, y = (int(number) for number in seen.wait_for(rb"clicked (\d+) (\d+)").groups())
+        assert abs(x - 100) < 4
+        assert abs(y - 50) < 4
+        browser.type("o")
+        seen.wait_for(rb"two windows")
+        time.sleep(1)
+        browser.type("z")
+        seen.wait_for(rb"other got z")
+        browser.click(left + 200 * scale, top + 100 * scale)
+        seen.wait_for(rb"clicked")
+        time.sleep(1)
+        browser.type("b")
+        seen.wait_for(rb"root got b")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
 
 
 def test_nothing_to_start_is_told(boxed, product):

@@ -86,20 +86,22 @@ class Store:
                 if data is None or ".." in Path(member.name).parts:
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data.read())
-                target.chmod(member.mode)
+                text = data.read()
+                try:
+                    target.write_bytes(text)
+                    target.chmod(member.mode)
+                except OSError:
+                    if not _is(target, text):  # sealed files are there already, and nobody here can write them
+                        raise
 
-    def changed(self, folder: Path) -> list[str]:
-        """Names of files that differ from the archive or are gone."""
+    def changed(self, folder: Path, names: list[str]) -> list[str]:
+        """Those of the named files that differ from the archive or are gone."""
         self.file.seek(0)
         found = []
         with tarfile.open(fileobj=self.file, mode="r:") as tar:
             for member in tar:
-                data, path = tar.extractfile(member), folder / member.name
-                if data is None:
-                    continue
-                same = path.is_file() and not path.is_symlink() and _hash(path.read_bytes()) == _hash(data.read())
-                if not same:
+                data = tar.extractfile(member) if member.name in names else None
+                if data is not None and not _is(folder / member.name, data.read()):
                     found.append(member.name)
         return found
 
@@ -127,8 +129,8 @@ class Box:
         result = run_step(step, self.plan, self.ground, env, watcher)
         if self.plan["display"] and screen is None:
             result["notes"].append(f"no display: {self.no_screen}")
-        extra = [name for name in self.stores if name != "product"]
-        result["facts"]["changed"] = {n: c for n in extra if (c := self.stores[n].changed(self.work.parent / n))}
+        if step["sealed"]:
+            result["facts"]["changed"] = self._changed(step["sealed"])
         if watcher is not None:
             for name, png in watcher.pictures:
                 self.speaker.file(step["name"], name, png)
@@ -147,7 +149,7 @@ class Box:
             self.speaker.send("out", f"no display: {self.no_screen}\r\n".encode())
         relay = Relay(self.speaker, self.ground)
         try:
-            code = relay.run(step, env, str(self.work), source, vnc=screen is not None)
+            code = relay.run(step, env, str(self.work), source, screen)
         except OSError as error:
             self.speaker.send("out", f"cannot start {step['command'][0]}: {error.strerror}\r\n".encode())
             code = 127
@@ -159,9 +161,21 @@ class Box:
                 continue
         os._exit(0)
 
+    def _changed(self, sealed: list[str]) -> list[str]:
+        """Sealed files that are no longer what was sent in."""
+        found = []
+        for name, store in self.stores.items():
+            folder = self._folder(name)
+            mine = [path.partition("/")[2] for path in sealed if path.startswith(f"{folder.name}/")]
+            found += store.changed(folder, mine) if mine else []
+        return found
+
+    def _folder(self, name: str) -> Path:
+        return self.work if name == "product" else self.work.parent / name
+
     def _fill(self) -> None:
         for name, store in self.stores.items():
-            folder = self.work if name == "product" else self.work.parent / name
+            folder = self._folder(name)
             _wipe(folder)
             store.unpack(folder)
         home = Path(self.plan["env"]["HOME"])
@@ -224,10 +238,13 @@ def _wipe(folder: Path) -> None:
     """Remove a folder whatever a program did to its modes; what cannot be removed stays and is overwritten."""
 
     def loosen(function: Any, path: str, _: Any) -> None:
+        for place in (Path(path).parent, Path(path)):
+            try:
+                if not place.is_symlink():
+                    place.chmod(0o700)
+            except OSError:
+                continue  # a sealed file, or a folder around one, is not ours
         try:
-            Path(path).parent.chmod(0o700)
-            if not Path(path).is_symlink():
-                Path(path).chmod(0o700)
             function(path)
         except OSError:
             return
@@ -236,6 +253,14 @@ def _wipe(folder: Path) -> None:
         folder.unlink()
     if folder.exists():
         shutil.rmtree(folder, onerror=loosen)
+
+
+def _is(path: Path, data: bytes) -> bool:
+    """True for a plain file that holds exactly these bytes."""
+    try:
+        return path.is_file() and not path.is_symlink() and _hash(path.read_bytes()) == _hash(data)
+    except OSError:
+        return False
 
 
 def _hash(data: bytes) -> bytes:

@@ -148,9 +148,57 @@ class Screen:
             self.connection.sync()
             time.sleep(0.03)
 
+    def tops(self) -> list[int]:
+        """Visible windows that may have the keyboard, the topmost last; menus and tooltips keep it for themselves."""
+        found = []
+        for window in self.connection.screen().root.query_tree().children:
+            try:
+                state = window.get_attributes()
+            except _errors():
+                continue
+            if state.map_state == 2 and not state.override_redirect:
+                found.append(int(window.id))
+        return found
+
+    def focus(self, window: int) -> None:
+        from Xlib import X
+
+        self.connection.create_resource_object("window", window).set_input_focus(X.RevertToPointerRoot, X.CurrentTime)
+        self.connection.sync()
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def keep_focus(screen: Screen) -> None:
+    """Give the keyboard to a window when it opens, and to the one the mouse moves in: there is no window manager.
+
+    Returns when the display is gone.
+    """
+    known: list[int] = []
+    place, focused = (0, 0), 0
+    while True:
+        try:
+            tops, pointer = screen.tops(), screen.connection.screen().root.query_pointer()
+            under = int(pointer.child.id) if pointer.child else 0
+            new = [window for window in tops if window not in known]
+            now = (pointer.root_x, pointer.root_y)
+            if new:
+                wanted = new[-1]
+            elif under in tops and now != place:
+                wanted = under
+            else:
+                wanted = focused
+            if wanted not in tops:
+                wanted = tops[-1] if tops else 0
+            if wanted and wanted != focused:
+                screen.focus(wanted)
+            known, place, focused = tops, now, wanted
+        except _errors():
+            if screen.process.poll() is not None:
+                return
+        time.sleep(0.1)
 
 
 def play(screen: Screen, window: dict[str, Any], alive: Callable[[], bool]) -> Iterator[Picture]:

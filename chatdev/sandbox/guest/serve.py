@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from chatdev.sandbox.guest.frames import Speaker
 from chatdev.sandbox.guest.procs import Ground, ports_of
+from chatdev.sandbox.guest.screen import Screen, keep_focus
 
 CONTROL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 """Makes the terminal the controlling one, so that Ctrl-C and /dev/tty work, then becomes the program."""
@@ -40,32 +41,32 @@ class Relay:
         self.links: dict[int, socket.socket] = {}
         self.helpers: list[subprocess.Popen[bytes]] = []
 
-    def run(self, step: dict[str, Any], env: dict[str, str], cwd: str, source: IO[bytes], vnc: bool) -> int:
-        """Run to the program's own end; returns its exit status."""
+    def run(self, step: dict[str, Any], env: dict[str, str], cwd: str, source: IO[bytes], screen: Screen | None) -> int:
+        """Run to the program's own end; returns its exit status. `screen` is shown to the person."""
         import pty
 
-        if vnc:
-            self._show(env["DISPLAY"])
+        if screen is not None:
+            self._show(screen)
         self.master, slave = pty.openpty()
         process = subprocess.Popen(
             with_terminal(step["command"], env), cwd=cwd, env=env, stdin=slave, stdout=slave, stderr=slave,
             start_new_session=True,
         )  # fmt: skip
         os.close(slave)
-        for work in (lambda: self._listen(source), self._speak, lambda: self._ports(vnc)):
+        for work in (lambda: self._listen(source), self._speak, lambda: self._ports(screen is not None)):
             threading.Thread(target=work, daemon=True).start()
         code = process.wait()
         time.sleep(0.1)  # the last words are still in the terminal
         return code
 
-    def _show(self, display: str) -> None:
+    def _show(self, screen: Screen) -> None:
         """Serve the display to a browser: x11vnc for the picture, websockify and noVNC for the page."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         commands = (
             [
                 "x11vnc",
                 "-display",
-                display,
+                screen.name,
                 "-localhost",
                 "-forever",
                 "-shared",
@@ -80,6 +81,7 @@ class Relay:
             helper = subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload]
             self.helpers.append(helper)
             self.ground.ours.add(helper.pid)
+        threading.Thread(target=keep_focus, args=(screen,), daemon=True).start()
 
     def _ports(self, vnc: bool) -> None:
         told: set[int] = set()
