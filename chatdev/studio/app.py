@@ -27,6 +27,7 @@ from chatdev.studio.guard import Guard
 from chatdev.studio.items import item_of
 from chatdev.studio.launch import Launcher
 from chatdev.studio.paint import read_patch
+from chatdev.studio.workshop import Workshop
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -50,6 +51,7 @@ class Studio:
     def __init__(self, warehouse: Path) -> None:
         self.catalogue = Catalogue(warehouse)
         self.launcher = Launcher(warehouse)
+        self.workshop = Workshop(Path.cwd())
         # Read once: what is not among these names cannot be asked for.
         self._files = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _files(STATIC)}
 
@@ -61,6 +63,8 @@ class Studio:
                 Route("/api/products", _read(self._products)),
                 Route("/api/products", _write(self._start), methods=["POST"]),
                 Route("/api/companies", _read(self._companies)),
+                Route("/api/companies/{id}", _read(self._company)),
+                Route("/api/companies/{id}/{action}", _write(self._edit), methods=["POST"]),
                 Route(product, _read(self._state)),
                 Route(f"{product}/items", _read(self._items)),
                 Route(f"{product}/moments", _read(self._moments)),
@@ -85,7 +89,23 @@ class Studio:
         return {"products": self.catalogue.rows(), "warehouse": str(self.catalogue.warehouse)}
 
     def _companies(self, request: Request) -> Any:
-        return {"companies": [{"name": "default", "start": "default", "description": ""}]}
+        return {"companies": self.workshop.rows()}
+
+    def _company(self, request: Request) -> Any:
+        return self.workshop.read(request.path_params["id"])
+
+    def _edit(self, request: Request, body: Body) -> Any:
+        """Check a draft, save it, or copy the company into a folder of one's own."""
+        name, action, files = request.path_params["id"], request.path_params["action"], body.get("files", {})
+        if not isinstance(files, dict) or not isinstance(body.get("was", {}), dict):
+            raise UserError("files must map keys to texts")
+        if action == "check":
+            return self.workshop.check(name, files)
+        if action == "save":
+            return self.workshop.save(name, files, body.get("was", {}))
+        if action == "copy":
+            return {"id": self.workshop.copy(name, str(body.get("as", "")))}
+        raise UserError("there is no such action")
 
     def _run(self, request: Request) -> Run:
         return self.catalogue.run(request.path_params["name"])
