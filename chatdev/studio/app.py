@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chatdev.errors import UserError, UserErrors
+from chatdev.run.inbox import Inbox
 from chatdev.studio import letters, product_files
 from chatdev.studio.catalogue import Catalogue, Run
 from chatdev.studio.evidence import read_evidence
@@ -215,21 +216,23 @@ class Studio:
         return Response(found[0], media_type=found[1])
 
     def _start(self, request: Request, body: Body) -> Any:
-        task = str(body.get("task", ""))
-        arguments = [f"--{name}={body[name]}" for name in RUN_OPTIONS if body.get(name) not in (None, "")]
-        return {"product": self.launcher.run(arguments, task)}
+        return {"product": self.launcher.run(_options(body, RUN_OPTIONS), str(body.get("task", "")))}
 
     def _act(self, request: Request, body: Body) -> Any:
+        """Speak to a run by letter, or start a command that goes on with it."""
         product, action = self._product(request), request.path_params["action"]
+        inbox = Inbox(product.inbox)
         if action == "answer":
-            letters.post(product.ours, letters.answer(body))
+            inbox.put(letters.answer(body))
         elif action == "message":
-            letters.post(product.ours, letters.message(body))
+            inbox.put(letters.message(body))
         elif action == "stop":
-            letters.post(product.ours, {"kind": "stop"})
+            inbox.put({"kind": "stop"})
         elif action == "resume":
-            arguments = [f"--{name}={body[name]}" for name in ("model", "sandbox") if body.get(name)]
-            self.launcher.resume(product, arguments)
+            self.launcher.resume(product, _options(body, ("model", "sandbox")))
+        elif action == "fork":
+            made = self.launcher.fork(product, _options(body, ("at", "as", "model", "comment")))
+            return {"product": made}
         else:
             raise UserError("there is no such action")
         return {"ok": True}
@@ -248,6 +251,11 @@ def _commits(run: Run) -> list[Body]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.suffix in TYPES]
+
+
+def _options(body: Body, names: tuple[str, ...]) -> list[str]:
+    """Fields of a form as options of the command line; `--name=value` can never be taken for another option."""
+    return [f"--{name}={body[name]}" for name in names if body.get(name) not in (None, "")]
 
 
 def _number(request: Request, name: str, otherwise: int) -> int:
