@@ -151,7 +151,7 @@ class Studio:
         asked = run.state()["asked"]
         if asked is None:
             raise UserError("there is no such question any more")
-        patch = read_patch(str(asked.get("subject", ""))) if asked.get("kind") == "diff" else []
+        patch = read_patch(str(asked.get("subject", ""))) if asked.get("about") == "diff" else []
         return {**asked, "patch": patch, "files": product_files.texts(run.product.root, [one["path"] for one in patch])}
 
     def _items(self, request: Request) -> Any:
