@@ -11,7 +11,8 @@ from .conftest import environment
 
 SHOWN = """
 () => [...document.querySelectorAll('.dialogue .items[role=log] > li')].map(item => {
-  const words = [...item.querySelectorAll('.words .prose, .words .gap, .words .code')].map(one => one.textContent).join('');
+  const parts = [...item.querySelectorAll('.words .prose, .words .gap, .words .code')];
+  const words = parts.map(one => one.textContent).join('');
   const lines = [...item.querySelectorAll('.line')].map(one => one.textContent);
   const summary = item.querySelector('.told > summary');
   const name = item.querySelector('header b');

@@ -25,12 +25,11 @@ def ask(studio, path, method="GET", body=None, **headers):
     """One request with the right headers, but for those that are given; None takes one away."""
     host = studio.origin.removeprefix("http://")
     sent = {name: value.format(token=studio.token, host=host) for name, value in GOOD.items()}
-    sent |= {"content-type": "application/json"} if body is not None else {}
+    data = json.dumps(body).encode() if body is not None else b""
+    sent |= {"content-type": "application/json", "content-length": str(len(data))} if body is not None else {}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     line = http.client.HTTPConnection(host, timeout=30)
     line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    data = json.dumps(body).encode() if body is not None else b""
-    sent |= {"content-length": str(len(data))} if body is not None else {}
     for name, value in sent.items():
         if value is not None:
             line.putheader(name, value)
@@ -252,7 +251,7 @@ def test_a_save_never_leaves_the_company_nor_writes_over_somebody(studio):
     assert (status, "did you mean" in body.decode()) == (422, True)
     on_disk = studio.folder / "mine" / "company.yaml"
     assert on_disk.read_text(encoding="utf-8") == file["text"]
-    os.chmod(on_disk, 0o640)
+    on_disk.chmod(0o640)
     assert save("company.yaml", file["was"])[0] == 200
     assert "Be kind." in on_disk.read_text(encoding="utf-8")
     assert on_disk.stat().st_mode & 0o777 == 0o640
