@@ -31,7 +31,11 @@ MAX_ANCESTORS = 8
 
 
 def load_company(
-    name_or_path: str, *, overrides: Mapping[str, str] | None = None, library: Path | None = None
+    name_or_path: str,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    library: Path | None = None,
+    drafts: Mapping[Path, str] | None = None,
 ) -> CompanyBundle:
     """Read, merge, validate and lint a company.
 
@@ -40,11 +44,12 @@ def load_company(
             company_configs/) and, if wanted, roles/ and phases/ that go before the library's.
         overrides: settings by dotted key, such as {"sandbox.memory": "1g"}.
         library: the folder of the shipped roles, phases and companies, if not this program's own.
+        drafts: texts that stand for files that are there, by resolved path: what an editor has not saved yet.
 
     Raises:
         UserErrors: all that is wrong.
     """
-    shelf = Shelf(library)
+    shelf = Shelf(library, drafts)
     path = _found(name_or_path, shelf)
     tree = _family(path, shelf, [])
     for key, text in (overrides or {}).items():

@@ -8,12 +8,13 @@ name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from chatdev.company.fields import kind_of, quoted
 from chatdev.company.messages import did_you_mean
-from chatdev.company.safe_yaml import Map, Mark, Text, plain, read_file, shown
+from chatdev.company.safe_yaml import Map, Mark, Text, plain, read_file, read_yaml, shown
 from chatdev.data import library_root
 from chatdev.errors import UserError, UserErrors
 
@@ -26,7 +27,9 @@ MAX_FILES = 500
 class Shelf:
     """The files of all three kinds, by name."""
 
-    def __init__(self, library: Path | None = None) -> None:
+    def __init__(self, library: Path | None = None, drafts: Mapping[Path, str] | None = None) -> None:
+        """`drafts` are texts that stand for files, by resolved path: what an editor has not saved yet."""
+        self._drafts = drafts or {}
         self.library = (library or library_root()).resolve()
         self.overlays: list[Path] = []
         self.errors: list[UserError] = []
@@ -84,7 +87,8 @@ class Shelf:
             UserErrors: the file cannot be read as a YAML mapping.
         """
         if path not in self._trees:
-            node = read_file(path)
+            draft = self._drafts.get(path)
+            node = read_file(path) if draft is None else read_yaml(draft, shown(path))
             if not isinstance(node, Map):
                 what = f"expected a mapping of settings, found {kind_of(plain(node))}"
                 raise UserErrors([UserError(what, where=str(node.mark))])

@@ -25,6 +25,8 @@ from chatdev.screen.text import rung_text, safe
 
 SHOWN = 200
 """Lines of the subject that are shown at once."""
+ECHOED = 2000
+"""Characters of one entry that are shown while it is typed; a paste beyond that is taken all the same."""
 EVERY = 0.3
 """Seconds between two looks for a letter."""
 KEYS = {
@@ -233,9 +235,9 @@ class TerminalPerson:
                 self._write("\n")
                 return editor.text or None
             complete, entry, self.keyboard.held = editor.feed(keys)
-            text = entry or "" if complete else editor.text
-            self._echo(shown, safe(text))
-            shown = safe(text)
+            now = safe((entry or "")[:ECHOED] if complete else editor.beginning(ECHOED))
+            self._echo(shown, now)
+            shown = now
             if complete:
                 self._write("\n")
                 if editor.cut:

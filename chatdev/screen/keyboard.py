@@ -42,6 +42,14 @@ class LineEditor:
     def text(self) -> str:
         return "".join(self._made)
 
+    def beginning(self, most: int) -> str:
+        """The first characters of it."""
+        return "".join(self._made[:most])
+
+    def end(self, most: int) -> str:
+        """The last characters of it."""
+        return "".join(self._made[-most:])
+
     def feed(self, keys: str) -> tuple[bool, str | None, str]:
         """Take keys up to the end of an entry.
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EVERY = 0.2
 """Seconds after which the thread that reads looks whether it shall end."""
+SHOWN = 1000
+"""Characters of what is being typed that the screen is given."""
 PASTE_ON, PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 _TO = re.compile(r"@([A-Za-z0-9_-]+)[\s,:]+", re.ASCII)
 
@@ -89,7 +91,7 @@ class Typing:
                     told = self._speech.send(entry)
                     cut = f"; cut at {LONGEST:,} characters" if self._editor.cut else ""
                     self._screen.note(f"You: {entry.strip()[:400]}" + (f"   ({told}{cut})" if told else ""))
-            self._screen.typed = self._editor.text
+            self._screen.typed = self._editor.end(SHOWN)
 
 
 class Pause:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chatdev.errors import UserError, UserErrors
+from chatdev.run.inbox import Inbox
 from chatdev.studio import letters, product_files
 from chatdev.studio.catalogue import Catalogue, Run
 from chatdev.studio.evidence import read_evidence
@@ -27,6 +28,7 @@ from chatdev.studio.guard import Guard
 from chatdev.studio.items import item_of
 from chatdev.studio.launch import Launcher
 from chatdev.studio.paint import read_patch
+from chatdev.studio.workshop import Workshop
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -50,6 +52,7 @@ class Studio:
     def __init__(self, warehouse: Path) -> None:
         self.catalogue = Catalogue(warehouse)
         self.launcher = Launcher(warehouse)
+        self.workshop = Workshop(Path.cwd())
         # Read once: what is not among these names cannot be asked for.
         self._files = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _files(STATIC)}
 
@@ -61,6 +64,8 @@ class Studio:
                 Route("/api/products", _read(self._products)),
                 Route("/api/products", _write(self._start), methods=["POST"]),
                 Route("/api/companies", _read(self._companies)),
+                Route("/api/companies/{id}", _read(self._company)),
+                Route("/api/companies/{id}/{action}", _write(self._edit), methods=["POST"]),
                 Route(product, _read(self._state)),
                 Route(f"{product}/items", _read(self._items)),
                 Route(f"{product}/moments", _read(self._moments)),
@@ -85,7 +90,23 @@ class Studio:
         return {"products": self.catalogue.rows(), "warehouse": str(self.catalogue.warehouse)}
 
     def _companies(self, request: Request) -> Any:
-        return {"companies": [{"name": "default", "start": "default", "description": ""}]}
+        return {"companies": self.workshop.rows()}
+
+    def _company(self, request: Request) -> Any:
+        return self.workshop.read(request.path_params["id"])
+
+    def _edit(self, request: Request, body: Body) -> Any:
+        """Check a draft, save it, or copy the company into a folder of one's own."""
+        name, action, files = request.path_params["id"], request.path_params["action"], body.get("files", {})
+        if not isinstance(files, dict) or not isinstance(body.get("was", {}), dict):
+            raise UserError("files must map keys to texts")
+        if action == "check":
+            return self.workshop.check(name, files)
+        if action == "save":
+            return self.workshop.save(name, files, body.get("was", {}))
+        if action == "copy":
+            return {"id": self.workshop.copy(name, str(body.get("as", "")))}
+        raise UserError("there is no such action")
 
     def _run(self, request: Request) -> Run:
         return self.catalogue.run(request.path_params["name"])
@@ -130,7 +151,7 @@ class Studio:
         asked = run.state()["asked"]
         if asked is None:
             raise UserError("there is no such question any more")
-        patch = read_patch(str(asked.get("subject", ""))) if asked.get("kind") == "diff" else []
+        patch = read_patch(str(asked.get("subject", ""))) if asked.get("about") == "diff" else []
         return {**asked, "patch": patch, "files": product_files.texts(run.product.root, [one["path"] for one in patch])}
 
     def _items(self, request: Request) -> Any:
@@ -195,21 +216,23 @@ class Studio:
         return Response(found[0], media_type=found[1])
 
     def _start(self, request: Request, body: Body) -> Any:
-        task = str(body.get("task", ""))
-        arguments = [f"--{name}={body[name]}" for name in RUN_OPTIONS if body.get(name) not in (None, "")]
-        return {"product": self.launcher.run(arguments, task)}
+        return {"product": self.launcher.run(_options(body, RUN_OPTIONS), str(body.get("task", "")))}
 
     def _act(self, request: Request, body: Body) -> Any:
+        """Speak to a run by letter, or start a command that goes on with it."""
         product, action = self._product(request), request.path_params["action"]
+        inbox = Inbox(product.inbox)
         if action == "answer":
-            letters.post(product.ours, letters.answer(body))
+            inbox.put(letters.answer(body))
         elif action == "message":
-            letters.post(product.ours, letters.message(body))
+            inbox.put(letters.message(body))
         elif action == "stop":
-            letters.post(product.ours, {"kind": "stop"})
+            inbox.put({"kind": "stop"})
         elif action == "resume":
-            arguments = [f"--{name}={body[name]}" for name in ("model", "sandbox") if body.get(name)]
-            self.launcher.resume(product, arguments)
+            self.launcher.resume(product, _options(body, ("model", "sandbox")))
+        elif action == "fork":
+            made = self.launcher.fork(product, _options(body, ("at", "as", "model", "comment")))
+            return {"product": made}
         else:
             raise UserError("there is no such action")
         return {"ok": True}
@@ -228,6 +251,11 @@ def _commits(run: Run) -> list[Body]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.suffix in TYPES]
+
+
+def _options(body: Body, names: tuple[str, ...]) -> list[str]:
+    """Fields of a form as options of the command line; `--name=value` can never be taken for another option."""
+    return [f"--{name}={body[name]}" for name in names if body.get(name) not in (None, "")]
 
 
 def _number(request: Request, name: str, otherwise: int) -> int:

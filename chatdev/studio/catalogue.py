@@ -10,7 +10,9 @@ from typing import Any
 from chatdev.company import load_company
 from chatdev.errors import UserError
 from chatdev.run.journal import Event, parse_line
+from chatdev.run.ledger import Ledger
 from chatdev.run.lock import holder
+from chatdev.run.past import BACK_AND_FORTH, counting
 from chatdev.run.product import Product, products
 from chatdev.studio.chain_map import chain_tree, node_ids
 from chatdev.studio.evidence import newest_picture
@@ -42,9 +44,11 @@ class Run:
                 self._generation = self.feed.generation
                 self._load_chain()
                 self._state = RunState(node_ids(self.chain))
-            for event in self.feed.after(self._state.last_id):
-                if event.kind not in ("words", "progress"):
-                    self._state.read(event)
+            fresh = [one for one in self.feed.after(self._state.last_id) if one.kind not in ("words", "progress")]
+            if any(one.kind in BACK_AND_FORTH for one in fresh):
+                self._state = self._folded(self.feed.events)
+            else:
+                self._state.read_all(fresh)
 
     def _load_chain(self) -> None:
         try:
@@ -58,8 +62,16 @@ class Run:
 
     def state_at(self, last: int) -> dict[str, Any]:
         """Where the run stood after the event with this id."""
-        past = RunState(node_ids(self.chain)).read_all(self.feed.until(last))
+        past = self._folded(self.feed.until(last))
         return {**self._described(past), "past": True}
+
+    def _folded(self, events: list[Event]) -> RunState:
+        """What counts of these events; what was undone was paid for all the same."""
+        state = RunState(node_ids(self.chain)).read_all(counting(events))
+        state.ledger = Ledger()
+        for event in events:
+            state.spend(event)
+        return state
 
     def _described(self, state: RunState) -> dict[str, Any]:
         found = state.to_json()

@@ -6,7 +6,7 @@ each agent's stream holds, what the ladder found, what was spent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from chatdev.run.journal import Event
@@ -50,13 +50,23 @@ class RunState:
     def read(self, event: Event) -> None:
         """Fold in one event; one that lacks what its kind must have is told as damage and passed over."""
         self.last_id, self.at = event.id, event.at
+        self.spend(event)
         reader = getattr(self, f"_{event.kind}", None)
+        if reader is not None:
+            self._guarded(event, reader)
+
+    def spend(self, event: Event) -> None:
+        """Fold one event into the ledger alone."""
+        self._guarded(event, self.ledger.read)
+
+    def _guarded(self, event: Event, reader: Callable[[Event], None]) -> None:
         try:
-            self.ledger.read(event)
-            if reader is not None:
-                reader(event)
+            reader(event)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             self.damage = self.damage or f"event {event.id}, {event.kind}: {error}"
+
+    def _undone(self, event: Event) -> None:
+        self.state, self.reason = "stopped", "a step was undone"
 
     def _life(self, event: Event) -> None:
         self.state, self.reason = "interrupted", "not finished"

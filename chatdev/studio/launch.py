@@ -21,6 +21,8 @@ from chatdev.run.product import Product, products
 
 PATIENCE = 60.0
 """Seconds until a started run must have opened its journal (a local model has not been loaded by then)."""
+ANSWERS = ("--answers", "inbox")
+"""Whoever is asked answers on the page."""
 TOLD = 4_000
 """Characters of a failed command's last words that are passed on."""
 
@@ -55,7 +57,7 @@ class Launcher:
             UserError: the command refused, in its own words.
         """
         begun = time.time() - 1
-        child = self._start(["run", "--task-file", "-", *self._out(), *arguments], task)
+        child = self._start(["run", "--task-file", "-", *ANSWERS, *self._out(), *arguments], task)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             ended = child.process.poll() is not None
@@ -74,7 +76,7 @@ class Launcher:
             UserError: the command refused, in its own words.
         """
         size = product.journal.stat().st_size
-        child = self._start(["resume", str(product.root), *arguments], "")
+        child = self._start(["resume", str(product.root), *ANSWERS, *arguments], "")
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if child.process.poll() not in (None, 0, 3, 4, 5):
@@ -83,15 +85,21 @@ class Launcher:
                 return
             time.sleep(0.1)
 
-    def call(self, arguments: list[str]) -> None:
-        """Run a short command to its end.
+    def fork(self, product: Product, arguments: list[str]) -> str:
+        """Branch off a product and let the fork go on; returns its name.
 
         Raises:
-            UserError: it failed, in its own words.
+            UserError: the command refused, in its own words.
         """
-        child = self._start(arguments, "")
+        known = {one.name for one in products(self.warehouse)}
+        child = self._start(["fork", str(product.root), *self._out(), *arguments], "")
         if child.process.wait(PATIENCE) != 0:
             raise UserError(child.last_words())
+        made = next((one for one in products(self.warehouse) if one.name not in known), None)
+        if made is None:
+            raise UserError("the fork cannot be found", where=str(self.warehouse))
+        self.resume(made, [])
+        return made.name
 
     def at_work(self) -> int:
         """How many of the started processes are still running; those that ended are collected."""

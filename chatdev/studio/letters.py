@@ -1,31 +1,14 @@
-"""Letters to a run: how the page answers, speaks and stops. See `chatdev.run` for who reads them."""
+"""Letters to a run, made of what the page sent: answers and messages. `run.inbox` writes and reads them."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import time
-from pathlib import Path
 from typing import Any
 
 from chatdev.errors import UserError
-from chatdev.run.files import write_atomic
 
-INBOX = "inbox"
 LONGEST_TEXT = 1_000_000
 """Characters of a letter's text, and of each file in it."""
 MOST_FILES = 100
-
-
-def post(ours: Path, letter: dict[str, Any]) -> str:
-    """Lay a letter into a product's inbox; returns its name. `ours` is the product's `.chatdev`."""
-    folder = ours / INBOX
-    if folder.is_symlink():
-        raise UserError("the inbox is a link", where=str(folder))
-    name = f"{time.time_ns()}-{secrets.token_hex(4)}.json"
-    folder.mkdir(exist_ok=True)
-    write_atomic(folder / name, json.dumps(letter, ensure_ascii=False) + "\n")
-    return name
 
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:

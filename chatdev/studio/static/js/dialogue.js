@@ -22,6 +22,10 @@ export class Dialogue {
       this.list, this.live);
     this.element = h("div", { class: "dialogue" }, this.scroller, this.newest);
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    // Pictures that arrive late must not push the newest words out of sight.
+    this.followed = true;
+    const resized = new ResizeObserver(() => { if (this.followed && this.atEnd) this.bottom(); });
+    for (const one of [this.list, this.live, this.scroller]) resized.observe(one);
   }
 
   /** Show a page of items, the newest at its end unless `atEnd` is false. */
@@ -34,6 +38,7 @@ export class Dialogue {
     this.atEnd = atEnd;
     this.put(items);
     this.bottom();
+    requestAnimationFrame(() => this.scrolled());
   }
 
   /** An event has come. */
@@ -77,6 +82,7 @@ export class Dialogue {
   }
 
   bottom() {
+    this.followed = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.newest.hidden = this.atEnd;
   }
@@ -90,7 +96,8 @@ export class Dialogue {
   }
 
   async scrolled() {
-    if (this.following()) this.newest.hidden = true;
+    this.followed = this.following();
+    this.newest.hidden = this.followed;
     if (this.loading) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     if (this.earlier && scrollTop < NEAR) await this.load("before");

@@ -38,15 +38,15 @@ export class Question {
     const act = (choice) => button(LABELS[choice] || choice, () => this.answer(asked, choice, comment, edits),
       { class: choice === "approve" ? "primary" : choice === "stop" ? "danger" : "", data: { choice } });
     const editing = choices.includes("edit") ? this.editor(asked, edits) : null;
-    const head = h("h3", { tabindex: "-1" }, asked.kind === "question" ? "An agent asks you: " : "Please look at this: ", asked.title || asked.step);
+    const head = h("h3", { tabindex: "-1" }, asked.about === "question" ? "An agent asks you: " : "Please look at this: ", asked.title || asked.step);
     replace(this.element, head,
-      (asked.reasons || []).length > 0 && h("ul", { class: "reasons" }, [asked.reasons].flat().map((one) => h("li", {}, one))),
+      asked.reasons && h("div", { class: "reasons" }, h("h4", {}, "The reasons"), h("pre", {}, [asked.reasons].flat().join("\n"))),
       asked.patch && asked.patch.length ? h("div", { class: "subject" }, asked.patch.map(patchFile))
         : h("pre", { class: "subject" }, asked.subject || ""),
-      asked.evidence && h("details", {}, h("summary", {}, "Evidence"), h("pre", {},
-        typeof asked.evidence === "string" ? asked.evidence : JSON.stringify(asked.evidence, null, 2))),
+      asked.evidence && h("p", { class: "quiet" }, `The last checks: ${asked.evidence.verdict}, ${asked.evidence.reason}`,
+        asked.evidence.current ? "" : " (before the newest changes)"),
       editing,
-      (choices.includes("comment") || choices.includes("reject")) && field(asked.kind === "question" ? "Your answer" : "Your comment", comment),
+      (choices.includes("comment") || choices.includes("reject")) && field(asked.about === "question" ? "Your answer" : "Your comment", comment),
       h("p", { class: "choices" }, choices.map(act)));
     head.focus({ preventScroll: false });
     toast("You are asked for an answer.");
