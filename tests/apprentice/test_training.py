@@ -25,7 +25,7 @@ from tests.apprentice import tiny
 from tests.chain.house import chatdev, only_product
 
 TINY = Shape(32, 2, 2, 1, 64, 1200)
-RECIPE = Recipe(tokens=9_000, batch=1024, lr=5e-3, shortest=96, window=256, measure=4_000)
+RECIPE = Recipe(tokens=16_000, batch=1024, lr=3e-3, shortest=512, drills=0.1, window=384, measure=6_000)
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def rows(tokenizer, tmp_path_factory):
     return Rows.load(path)
 
 
-def training(folder, tokenizer, spelling, rows, recipe=RECIPE):
+def training(folder, tokenizer, spelling, rows, recipe=RECIPE, workers=0):
     network = new(TINY, tokenizer, 1)
-    return Training(network, tokenizer, spelling, rows, rows, recipe, folder, tell=lambda text: None)
+    return Training(network, tokenizer, spelling, rows, rows, recipe, folder, tell=lambda text: None, workers=workers)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spelling, rows):
@@ -53,7 +53,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert whole.run()
     halves = training(tmp_path / "halves", tokenizer, spelling, rows)
     assert not halves.run(minutes=0)  # one step
-    again = training(tmp_path / "halves", tokenizer, spelling, rows)
+    again = training(tmp_path / "halves", tokenizer, spelling, rows, workers=1)  # and with its data made ahead
     assert again.place.step == 1
     assert again.run()
     assert again.place.step == whole.place.step
@@ -73,7 +73,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert tokenizer.convert_ids_to_tokens(stream.head[:2]) == ["<|sink|>", "<|system|>"]
 
     with pytest.raises(UserError, match="another recipe"):
-        training(tmp_path / "halves", tokenizer, spelling, rows, Recipe(tokens=9_000, batch=1024, lr=1e-3))
+        training(tmp_path / "halves", tokenizer, spelling, rows, Recipe(tokens=16_000, batch=1024, lr=1e-3))
 
 
 def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spelling, rows):
