@@ -17,7 +17,7 @@ from chatdev.apprentice.shards import Making, Rows, prepare
 from chatdev.apprentice.streams import SETTING
 from chatdev.apprentice.tokenizer import masked, save
 from chatdev.apprentice.training import Recipe, Training, _slots, export
-from chatdev.cli.distill import distill_command
+from chatdev.cli import cli
 from chatdev.errors import UserError
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local import open_local
@@ -139,11 +139,22 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
     assert made.returncode == 3, made.stderr
     export(new(TINY, tokenizer, 1), tokenizer, tmp_path / "base")
     product, out = only_product(tmp_path), tmp_path / "out"
-    command = [str(product), "--base", f"hf:{tmp_path / 'base'}", "--out", str(out), "--lr", "0.005", "--batch", "2048"]
-    refused = CliRunner().invoke(distill_command, command)
+    command = [
+        "distill",
+        str(product),
+        "--base",
+        f"hf:{tmp_path / 'base'}",
+        "--out",
+        str(out),
+        "--lr",
+        "0.005",
+        "--batch",
+        "2048",
+    ]
+    refused = CliRunner().invoke(cli, command)
     assert isinstance(refused.exception, UserError)
     assert "--all" in str(refused.exception)
-    done = CliRunner().invoke(distill_command, [*command, "--all", "--epochs", "6"])
+    done = CliRunner().invoke(cli, [*command, "--all", "--epochs", "6"])
     assert done.exception is None, done.output
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
