@@ -55,7 +55,7 @@ def value(rng: random.Random) -> str:
 
 def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "") -> Row:
     """A list of settings in a sentence, then the same as code, in another order."""
-    count = rng.randint(2, 8)
+    count = rng.randint(2, max(2, min(8, longest // 30)))
     names = ["_".join(rng.choices(SYLLABLES, k=rng.randint(1, 3))) for _ in range(count)]
     pairs = list(dict(zip(names, (value(rng) for _ in names), strict=True)).items())
     shape = rng.choice(("the {} is {}", "{}: {}", "{} {}", "with {} {}", "{} should be {}", "a {} of {}"))

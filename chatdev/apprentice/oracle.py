@@ -69,12 +69,22 @@ class Oracle:
         """Open a stream."""
         return OracleStream(self)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the files may be wrong, so that only a climb of the ladder can tell."""
+        return bool(self.wrong)
+
     def describe(self) -> str:
         """One line for the person."""
         return f"{self.name}: answers are looked up, nothing is generated"
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    @property
+    def phase(self) -> str:
+        """The phase that is asking now."""
+        return self._phase
 
     def answer(self) -> str:
         """The reply of the phase that is asking now."""

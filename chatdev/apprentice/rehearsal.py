@@ -40,6 +40,7 @@ from chatdev.run.journal import Event, Journal
 from chatdev.run.product import Product
 from chatdev.sandbox import LadderReport, climb
 from chatdev.sandbox.bundle import contents, pack
+from chatdev.sandbox.engine import Engine
 from chatdev.sandbox.entry import find_entry
 from chatdev.software.commits import Commit
 from chatdev.software.history import History
@@ -88,6 +89,8 @@ def rehearse(
     seed: int = 0,
     task: str = "",
     window: int = WINDOW,
+    oracle: Oracle | None = None,
+    engine: Engine | None = None,
 ) -> Rehearsed:
     """Let the company build a lesson's program.
 
@@ -95,12 +98,14 @@ def rehearse(
         lesson: what is built; None for the `task` of somebody who asks for what nobody taught.
         spelling: counts tokens, so that prompts show again what the window has lost; None forgets nothing.
         window: tokens a stream holds.
+        oracle: who answers, where it is not the lesson alone (see `deputy`).
+        engine: what climbs the ladder; forks of this process, unless given.
     """
-    oracle = _Remembering(lesson, course, seed, spelling, window)
+    oracle = oracle or _Remembering(lesson, course, seed, spelling, window)
     wanted = lesson.task if lesson is not None else task
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
-        ctx = _context(folder, wanted, bundle, oracle, seed)
+        ctx = _context(folder, wanted, bundle, oracle, seed, engine or QuickEngine(seed))
         try:
             verdict = walk(ctx)
         except Stop:
@@ -196,7 +201,7 @@ class _NoHands(Hands):
         yield
 
 
-def _context(folder: Path, task: str, bundle: CompanyBundle, oracle: Oracle, seed: int) -> Context:
+def _context(folder: Path, task: str, bundle: CompanyBundle, oracle: Oracle, seed: int, engine: Engine) -> Context:
     journal = _MemoryJournal.reading(folder / "journal", [])
     journal.subscribe(oracle.read)
     workspace, history, progress = Workspace(folder / "app"), cast("History", _MemoryHistory()), Progress()
@@ -209,7 +214,6 @@ def _context(folder: Path, task: str, bundle: CompanyBundle, oracle: Oracle, see
         "existing": "",
     }
     brief = Brief(journal, given)
-    engine = QuickEngine(seed)
     return Context(
         product=Product(folder),
         bundle=bundle,
@@ -239,9 +243,9 @@ def _context(folder: Path, task: str, bundle: CompanyBundle, oracle: Oracle, see
     )
 
 
-def _climb(folder: Path, engine: QuickEngine, oracle: Oracle) -> LadderReport:
+def _climb(folder: Path, engine: Engine, oracle: Oracle) -> LadderReport:
     """The ladder's report. What is right needs no climbing: of a report of success, prompts know the entry point."""
-    if oracle.wrong:
+    if oracle.doubtful:
         return climb(folder, engine, engine.config)
     bundle = pack(folder)
     entry = find_entry(contents(bundle))

@@ -43,7 +43,7 @@ class Options:
     lessons: int = 20_000
     vocabulary: int = 0
     seed: int = 0
-    measure: int = 5_000_000
+    measure: int = 20_000_000
     curriculum: str = CURRICULUM
 
 
@@ -78,7 +78,7 @@ def _amount(ctx: click.Context, param: click.Parameter, text: str | None) -> int
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--vocabulary", type=int, help="Tokens of the tokenizer.  [default: the shape's]")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
-@click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 5M]")
+@click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 20M]")
 @click.option("--curriculum", help="Module of the curriculum.")
 @click.option("--workers", type=int, help="Processes that rehearse.  [default: one a core]")
 @click.option("--minutes", type=float, help="Stop after this time, to go on later.")
@@ -99,7 +99,7 @@ def main(
         click.echo(f"{len(rows):,} streams, {int(rows.starts[-1]):,} tokens, {int((rows.kinds > 0).sum()):,} to learn")
         return
     left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
-    done = train(out, options, tokenizer, rows, left, compiled, threads)
+    done = train(out, options, tokenizer, rows, left, compiled, threads, workers)
     finish(out, options)
     if install:
         install_weights(out / "model", WEIGHTS)
@@ -164,8 +164,9 @@ def make_rows(out: Path, options: Options, workers: int) -> Any:
 
 
 def train(
-    out: Path, options: Options, tokenizer: Any, rows: Any, minutes: float | None, compiled: bool, threads: int | None
-) -> bool:
+    out: Path, options: Options, tokenizer: Any, rows: Any, minutes: float | None, compiled: bool, threads: int | None,
+    workers: int | None,
+) -> bool:  # fmt: skip
     """Train for some minutes or to the end; True when it is done."""
     import torch
 
@@ -191,6 +192,7 @@ def train(
         network, tokenizer, spelling, rows, Rows.load(held), recipe, out,
         tell=lambda text: click.echo(text, err=True),
         extra=lambda one: free_slots(one, tokenizer, lessons[:: max(1, len(lessons) // 12)][:12]),
+        workers=min(8, (os.cpu_count() or 1) // 2) if workers is None else workers // 2,
     )  # fmt: skip
     if compiled:
         for layer in network.model.layers:

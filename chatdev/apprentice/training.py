@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from chatdev.apprentice.ahead import Ahead
 from chatdev.apprentice.attention import Sight, sight_of, use_streamed
-from chatdev.apprentice.batches import Batch, Mix, chunk, every
+from chatdev.apprentice.batches import CHUNK, Batch, Mix, chunk, every
 from chatdev.apprentice.optimizers import optimizers_of
 from chatdev.apprentice.shards import Rows
 from chatdev.apprentice.streams import OWN, SETTING, VALUE, Spelling
@@ -79,8 +79,6 @@ class Place:
     tokens: int = 0
     chunk: int = 0
     """Number of the chunk at work."""
-    chunk_tokens: int = 0
-    """`tokens` when it was begun; its rows are as long as that allows."""
     taken: int = 0
     """Batches of it that are done."""
     measured: int = 0
@@ -113,17 +111,22 @@ class Training:
         *,
         tell: Tell,
         extra: Callable[[Any], dict[str, float]] | None = None,
+        workers: int = 0,
     ) -> None:
         self.network, self.tokenizer, self.spelling = network, tokenizer, spelling
         self.rows, self.held, self.recipe, self.folder = rows, held, recipe, folder
         self.tell, self.extra = tell, extra
+        folder.mkdir(parents=True, exist_ok=True)
+        self.place, state = Place(), self._saved()
+        if state is not None:
+            self.place = Place(**state["place"])
+        self.ahead = Ahead(self._chunk, self.place.chunk, workers)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network.to(self.device)
         self.rope = use_streamed(network)
         self.optimizers = optimizers_of(network, recipe.optimizer, recipe.lr, recipe.decay)
-        self.place = Place()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._resume()
+        if state is not None:
+            self._restore(state)
 
     @property
     def progress(self) -> float:
@@ -154,6 +157,7 @@ class Training:
                 if self.progress >= 1 or (minutes is not None and now - begun > minutes * 60):
                     break
         finally:
+            self.ahead.close()
             self.save()
         return self.progress >= 1
 
@@ -164,7 +168,8 @@ class Training:
             return {}
         self.network.eval()
         found = measured(self.network, self.held, self.recipe, self._sight, self.device, self.tokenizer.pad_token_id)
-        if self.extra is not None:
+        if self.extra is not None and (self.progress >= 1 or self.device.type == "cpu"):
+            # Free generation step by step would keep a GPU waiting, so there it is tried at the end.
             self.network.set_attn_implementation("sdpa")
             found |= self.extra(self.network)
             use_streamed(self.network)
@@ -187,11 +192,12 @@ class Training:
         export(self.network, self.tokenizer, self.folder / "model")
         curve(self.folder)
 
-    def _resume(self) -> None:
+    def _saved(self) -> dict[str, Any] | None:
+        """The state to go on from."""
         path = self.folder / "state.pt"
         if not path.is_file():
-            return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             other = {k: v for k, v in state["recipe"].items() if v != asdict(self.recipe).get(k)}
             raise UserError(
@@ -199,19 +205,25 @@ class Training:
                 where=str(self.folder),
                 fix="Give the same options, or another folder",
             )
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(saved)
-        self.place = Place(**state["place"])
         self.tell(f"going on at step {self.place.step:,}, {self.place.tokens:,} tokens")
 
     def _batches(self) -> Iterator[Batch]:
-        place, pad = self.place, self.tokenizer.pad_token_id or 0
-        while self.progress < 1:
-            progress = place.chunk_tokens / self.recipe.tokens
-            made = chunk(self.rows, self.spelling, self.recipe.mix(), self.recipe.seed, place.chunk, progress, pad)
+        place = self.place
+        for made in self.ahead:
             yield from made[place.taken :]
-            place.chunk, place.taken, place.chunk_tokens = place.chunk + 1, 0, place.tokens
+            place.chunk, place.taken = place.chunk + 1, 0
+
+    def _chunk(self, number: int) -> list[Batch]:
+        recipe = self.recipe
+        progress = number * CHUNK * recipe.batch / recipe.tokens
+        pad = self.tokenizer.pad_token_id or 0
+        return chunk(self.rows, self.spelling, recipe.mix(), recipe.seed, number, progress, pad)
 
     def _sight(self, sinks: Tensor) -> Sight:
         return Sight(self.rope, self.recipe.window, self.recipe.window // 8, sinks)
@@ -283,20 +295,19 @@ def measured(
     """Loss on held-out replies; share of values that are right when everything before them is right."""
     total = torch.zeros(2)
     slots, right_slots = 0, 0
-    with nullcontext():
-        for batch in every(held, recipe.mix(), pad or 0):
-            moved = batch.to(device)
-            with torch.autocast(device.type, dtype=torch.bfloat16), sight_of(sight(moved.sinks)):
-                hidden = network.get_decoder()(input_ids=moved.ids, use_cache=False).last_hidden_state[:, :-1]
-                wanted = moved.kinds[:, 1:] >= OWN
-                logits = network.get_output_embeddings()(hidden[wanted]).float()
-            following = moved.ids[:, 1:][wanted]
-            losses = cross_entropy(logits, following, reduction="none")
-            total += torch.tensor([float(losses.sum()), losses.numel()])
-            right = torch.zeros_like(wanted)
-            right[wanted] = logits.argmax(-1) == following
-            found = _slots(moved.kinds[:, 1:].cpu(), right.cpu())
-            slots, right_slots = slots + found[0], right_slots + found[1]
+    for batch in every(held, recipe.mix(), pad or 0):
+        moved = batch.to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16), sight_of(sight(moved.sinks)):
+            hidden = network.get_decoder()(input_ids=moved.ids, use_cache=False).last_hidden_state[:, :-1]
+            wanted = moved.kinds[:, 1:] >= OWN
+            logits = network.get_output_embeddings()(hidden[wanted]).float()
+        following = moved.ids[:, 1:][wanted]
+        losses = cross_entropy(logits, following, reduction="none")
+        total += torch.tensor([float(losses.sum()), losses.numel()])
+        right = torch.zeros_like(wanted)
+        right[wanted] = logits.argmax(-1) == following
+        found = _slots(moved.kinds[:, 1:].cpu(), right.cpu())
+        slots, right_slots = slots + found[0], right_slots + found[1]
     return {"loss": float(total[0] / total[1].clamp_min(1)), "slots_forced": right_slots / max(1, slots)}
 
 

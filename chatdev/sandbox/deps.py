@@ -49,6 +49,9 @@ while process.poll() is None:
         process.wait()
         print("ERROR: too large" if time.monotonic() <= end else "ERROR: too slow", flush=True)
         sys.exit(9)
+if size(target) > order["bytes"]:
+    print("ERROR: too large", flush=True)
+    sys.exit(9)
 sys.exit(process.returncode)
 """
 """Run in the installer's box with the system's Python; reads its order from standard input."""

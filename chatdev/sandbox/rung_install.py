@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from chatdev.sandbox.bundle import bundle_of
@@ -39,7 +40,9 @@ def install_rung(files: Mapping[str, bytes], engine: Engine, ask: Ask | None = N
     `ask` is the person, asked about packages nobody here knows; without one those are left out.
     """
     text = requirements_of(files)
-    if not text.strip() or not engine.config.install:
+    if not text.strip():
+        return _others(files), None
+    if not engine.config.install:
         return None, None
     wanted = read_requirements(text, present_packages(engine))
     strangers = list(wanted.unknown)
@@ -54,6 +57,26 @@ def install_rung(files: Mapping[str, bytes], engine: Engine, ask: Ask | None = N
     if done.unreachable:  # the import rung tells whether anything is missing
         return _judge(wanted, strangers, "skipped", f"not installed: {done.text}", details), None
     return _judge(wanted, strangers, "passed" if done.ok else "failed", done.text, details), done.place
+
+
+_OTHERS = {
+    "package.json": r'"dependencies"\s*:\s*\{\s*"',
+    "pom.xml": r"<dependency>",
+    "build.gradle": r"^\s*(?:implementation|api|compile)\b",
+    "build.gradle.kts": r"^\s*(?:implementation|api)\b",
+    "Cargo.toml": r"^\[dependencies\]\s*\n\s*[\w\"-]+\s*=",
+    "go.mod": r"^require\b",
+}
+"""Files that ask for packages of other languages, and how that shows."""
+
+
+def _others(files: Mapping[str, bytes]) -> Rung | None:
+    """Says that packages of other languages are not installed, where a product asks for some."""
+    for name, pattern in _OTHERS.items():
+        if re.search(pattern, files.get(name, b"").decode("utf-8", "replace"), re.MULTILINE):
+            summary = f"{name} asks for packages: only Python's are installed here; use what comes with the language"
+            return Rung("install", "skipped", summary)
+    return None
 
 
 def _judge(wanted: Wanted, strangers: list[str], state: str, summary: str, details: str) -> Rung:

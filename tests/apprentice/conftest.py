@@ -18,7 +18,7 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    lessons = [tiny.lesson("counter", seed) for seed in range(12)]
+    lessons = [tiny.lesson("counter", seed) for seed in range(6)]
     return tokenizers.train(tokenizers.dialogues(lessons), 1200)
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatdev.sandbox import climb
+from chatdev.sandbox import climb, deps
 from chatdev.sandbox.requirements import read_requirements
+from chatdev.sandbox.rung_install import install_rung
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,16 @@ def test_a_version_that_does_not_exist_fails_with_pips_own_words(boxed, product)
     assert "No matching distribution found for tinydb==99.9" in report.reason
 
 
+@pytest.mark.usefixtures("index")
+def test_what_is_too_large_is_not_kept(boxed, product, monkeypatch):
+    monkeypatch.setattr(deps, "BYTES", 20_000)
+    folder = product({"main.py": "print(1)\n", "requirements.txt": "tinydb==4.7.1\n"})
+    for _ in range(2):
+        report = climb(folder, boxed, boxed.config)
+        assert report.verdict == "failed"
+        assert "too large" in report.reason
+
+
 def test_a_refused_line_fails_and_is_quoted(boxed, product):
     files = {"main.py": "print(1)\n", "requirements.txt": "-e git+https://example.com/x.git\n"}
     report = climb(product(files), boxed, boxed.config)
@@ -148,6 +159,25 @@ def test_a_person_is_asked_about_unknown_names(boxed, product):
     assert report.verdict == "unverified"
     assert "nobody agreed" in report.reason
     assert climb(product(files, "b"), boxed, boxed.config).verdict == "unverified"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("package.json", '{"main": "index.js", "dependencies": {"express": "^4"}}', True),
+        ("package.json", '{"main": "index.js", "dependencies": {}}', False),
+        ("pom.xml", "<project><dependencies><dependency/><dependency></dependency></dependencies></project>", True),
+        ("Cargo.toml", '[package]\nname = "x"\n\n[dependencies]\nserde = "1"\n', True),
+        ("Cargo.toml", '[package]\nname = "x"\n\n[dependencies]\n', False),
+        ("go.mod", "module x\n\nrequire example.com/y v1.0.0\n", True),
+    ],
+)
+def test_packages_of_other_languages_are_said_not_to_be_installed(boxed, name, text, told):
+    rung, place = install_rung({name: text.encode()}, boxed)
+    assert place is None
+    assert (rung is not None) == told
+    if rung:
+        assert (rung.state, rung.summary.partition(" ")[0]) == ("skipped", name)
 
 
 def test_no_installing_when_it_is_switched_off(boxed, product):

@@ -1,0 +1,162 @@
+"""The trainer: resumable to the bit, it learns, and what it writes opens like any other model."""
+
+import json
+import random
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from chatdev.apprentice.batches import Mix, chunk
+from chatdev.apprentice.course import Course, Fault
+from chatdev.apprentice.deputy import Deputy
+from chatdev.apprentice.drills import drill
+from chatdev.apprentice.network import Shape, new
+from chatdev.apprentice.rehearsal import default_company, rehearse
+from chatdev.apprentice.shards import Making, Rows, prepare
+from chatdev.apprentice.streams import SETTING
+from chatdev.apprentice.tokenizer import masked, save
+from chatdev.apprentice.training import Recipe, Training, _slots, export
+from chatdev.cli import cli
+from chatdev.errors import UserError
+from chatdev.llm.base import SayLimits
+from chatdev.llm.local import open_local
+from tests.apprentice import tiny
+from tests.chain.house import chatdev, only_product
+
+TINY = Shape(32, 2, 2, 1, 64, 1200)
+RECIPE = Recipe(tokens=16_000, batch=1024, lr=3e-3, shortest=512, drills=0.1, window=384, measure=6_000)
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer, tmp_path_factory):
+    """A few lessons, as the shards of a training hold them."""
+    folder = tmp_path_factory.mktemp("school")
+    save(tokenizer, folder / "tokenizer")
+    making = Making(str(folder / "tokenizer"), 1, "tests.apprentice.tiny")
+    from chatdev.apprentice import shards
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "PER_SHARD", 4)
+        (path,) = prepare(making, 1, folder / "shards", 1, lambda what, done: None)
+        assert prepare(making, 1, folder / "shards", 1, lambda what, done: pytest.fail("made twice")) == [path]
+    return Rows.load(path)
+
+
+def training(folder, tokenizer, spelling, rows, recipe=RECIPE, workers=0):
+    network = new(TINY, tokenizer, 1)
+    return Training(network, tokenizer, spelling, rows, rows, recipe, folder, tell=lambda text: None, workers=workers)
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spelling, rows):
+    whole = training(tmp_path / "whole", tokenizer, spelling, rows)
+    assert whole.run()
+    halves = training(tmp_path / "halves", tokenizer, spelling, rows)
+    assert not halves.run(minutes=0)  # one step
+    again = training(tmp_path / "halves", tokenizer, spelling, rows, workers=1)  # and with its data made ahead
+    assert again.place.step == 1
+    assert again.run()
+    assert again.place.step == whole.place.step
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name]), name
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    held = [line for line in log if "held_out" in line]
+    assert held[-1]["loss"] < held[0]["loss"]
+    assert 0 <= held[-1]["slots_forced"] <= 1
+
+    model = open_local(str(tmp_path / "whole" / "model"))
+    assert model.settings.window == 2048
+    assert model.chat.note == ""
+    stream = model.open("You are a tester.")
+    stream.hear("Say something.")
+    "".join(stream.say(SayLimits(tokens=8)))
+    assert tokenizer.convert_ids_to_tokens(stream.head[:2]) == ["<|sink|>", "<|system|>"]
+
+    with pytest.raises(UserError, match="another recipe"):
+        training(tmp_path / "halves", tokenizer, spelling, rows, Recipe(tokens=16_000, batch=1024, lr=1e-3))
+
+
+def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spelling, rows):
+    mix = Mix(2048, drills=0.3, shortest=128, longest=4096, grown=0.5)
+    early, late = (chunk(rows, spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
+    assert max(batch.ids.shape[1] for batch in early) <= 256
+    assert max(batch.ids.shape[1] for batch in late) > 1000
+    again = chunk(rows, spelling, mix, 3, 7, 0.6, 0)
+    assert all(torch.equal(one.ids, two.ids) for one, two in zip(late, again, strict=True))
+    for batch in late:
+        assert ((batch.weights > 0) == (batch.kinds > 0)).all()
+
+
+def test_a_drill_can_be_answered_from_what_stands_before(tokenizer, spelling):
+    for seed in range(60):
+        row = drill(spelling, random.Random(seed), 200)
+        for start, end in row.own:
+            if row.role == "copy":
+                known = row.ids[start - 2 : end]
+                assert any(row.ids[at : at + len(known)] == known for at in range(start - 3))
+            else:
+                told = tokenizer.decode(row.ids[:start])
+                for line in tokenizer.decode(row.ids[start : end - 1]).splitlines():
+                    name, _, value = line.partition(" = ")
+                    assert name.lower() in told
+                    assert value in told
+
+
+def test_values_are_masked_from_the_tokenizer_and_digits_stand_alone(tokenizer):
+    lesson = tiny.lesson("counter", 3)
+    assert lesson.choices["name"] not in masked(lesson.task, lesson)
+    assert all(len(token.strip("Ġ")) == 1 for token in tokenizer.tokenize("1234567890"))
+    assert tokenizer.decode(tokenizer("Grüße, 你好 🐍")["input_ids"]) == "Grüße, 你好 🐍"
+
+
+def test_a_slot_counts_when_all_of_it_is_right():
+    kinds = torch.tensor([[0, SETTING, SETTING, 1, SETTING, 0], [SETTING, 1, 1, SETTING, SETTING, SETTING]])
+    right = torch.tensor([[0, 1, 1, 0, 0, 0], [1, 0, 0, 1, 0, 1]]).bool()
+    assert _slots(kinds, right) == (4, 2)
+
+
+def test_a_model_that_cannot_repair_does_not_count_as_one_that_can(tmp_path, tokenizer, spelling):
+    """The benchmark of repairs: the oracle writes the faulty program, the model alone has to mend it."""
+    export(new(TINY, tokenizer, 1), tokenizer, tmp_path)
+    one = tiny.DEFECTS[0]
+    course = Course(Fault(one.path, one.good, one.bad, one.review, one.summary, True))
+    lesson = tiny.lesson("counter", 4)
+    company = default_company()
+    company.company = company.company.model_copy(
+        update={"limits": company.company.limits.model_copy(update={"reply_tokens": 20})}
+    )
+    deputy = Deputy(lesson, course, 0, open_local(str(tmp_path)))
+    done = rehearse(lesson, course, company, None, oracle=deputy)
+    checks = [event["report"]["verdict"] for event in done.events if event.kind == "checked"]
+    assert set(checks) == {"failed"}
+    assert rehearse(lesson, course, company, None, oracle=Deputy(lesson, course, 0, deputy.model, ())).verdict == (
+        "verified"
+    )
+
+
+def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
+    made = chatdev("--task", "build a snake game", "--model", "scripted:snake", "--sandbox", "none", "-q", cwd=tmp_path)
+    assert made.returncode == 3, made.stderr
+    export(new(TINY, tokenizer, 1), tokenizer, tmp_path / "base")
+    product, out = only_product(tmp_path), tmp_path / "out"
+    command = [
+        "distill",
+        str(product),
+        "--base",
+        f"hf:{tmp_path / 'base'}",
+        "--out",
+        str(out),
+        "--lr",
+        "0.005",
+        "--batch",
+        "2048",
+    ]
+    refused = CliRunner().invoke(cli, command)
+    assert isinstance(refused.exception, UserError)
+    assert "--all" in str(refused.exception)
+    done = CliRunner().invoke(cli, [*command, "--all", "--epochs", "6"])
+    assert done.exception is None, done.output
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert (out / "loss.png").is_file()
+    assert open_local(str(out / "model")).settings.window == 2048
