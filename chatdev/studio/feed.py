@@ -6,6 +6,8 @@ connection) are kept with the event that ended them, as `unsaid`, so that a read
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from bisect import bisect_right
 from pathlib import Path
@@ -14,6 +16,7 @@ from chatdev.run.journal import Event, parse_line
 
 ENDS_TALK = frozenset({"life", "stopped", "run_ended", "spent"})
 """Kinds after which an unfinished reply will never be finished."""
+_WORDS = re.compile(rb'\{"v":1,"id":\d+,"at":[\d.eE+-]+,"kind":"words",')
 CHUNK = 8_000_000
 """Bytes read at once."""
 
@@ -39,6 +42,7 @@ class Feed:
         self.damage = ""
         self.last_id = 0
         self._ids: list[int] = []
+        self._unread: list[bytes] = []
         self._offset = 0
         self._rest = b""
         self._file: tuple[int, int] | None = None
@@ -66,10 +70,26 @@ class Feed:
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 for line in lines:
                     self._line(line)
+        self._read_words()
+
+    def _read_words(self) -> None:
+        """Words are read when somebody may want them: most belong to replies that are whole by then."""
+        for line in self._unread:
+            try:
+                event = parse_line(line)
+            except ValueError as error:
+                self.damage = self.damage or f"words: {error}"
+                break
+            self.words.append(event)
+            self.last_id = max(self.last_id, event.id)
+        self._unread = []
 
     def _line(self, line: bytes) -> None:
         self._lines += 1
         if self.damage:
+            return
+        if _WORDS.match(line):
+            self._unread.append(line)
             return
         try:
             event = parse_line(line)
@@ -90,7 +110,12 @@ class Feed:
             return
         if event.kind == "said":
             self.words = [one for one in self.words if one.get("agent") != event.get("agent")]
+            if self._unread:
+                # Within a text the quotes would stand behind a backslash.
+                by = b'"agent":' + json.dumps(event.get("agent"), ensure_ascii=False).encode("utf-8", "replace")
+                self._unread = [one for one in self._unread if by not in one]
         elif event.kind in ENDS_TALK:
+            self._read_words()
             event = self._break_off(event)
         self._put(event)
 

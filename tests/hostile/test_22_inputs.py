@@ -166,6 +166,34 @@ def test_what_looks_like_control_is_data(tmp_path):
     assert ended["rounds"] == 2, "only a reviewer's own line ends the loop"
 
 
+def test_no_agent_is_ever_told_a_line_of_the_hidden_tests(engine, tmp_path):
+    wish = tmp_path / "wish"
+    wish.mkdir()
+    hidden = "import main\n\n\ndef test_wish():\n    marker_4711 = main.answer()\n    assert marker_4711 == 42\n"
+    (wish / "test_wish.py").write_text(hidden, encoding="utf-8")
+    spy = (
+        "import pathlib\n\n\ndef answer():\n"
+        "    found = [path.read_text() for path in pathlib.Path('..').rglob('test_wish*')]\n"
+        "    print(found)\n    if found:\n        raise AssertionError(repr(found) + found[0])\n"
+        "    return 1\n\n\nif __name__ == '__main__':\n    answer()"
+    )
+    repair = (
+        "instructor: cto\nassistant: programmer\nreads: [test_report]\nwrites: files\nconclusion: files\n"
+        'prompt: "{{ test_report }}"\n'
+    )
+    chain = "[solo, {loop: {name: test, times: 2, until: verified, do: [verify, repair]}}]"
+    company = own(tmp_path, "solo", chain, repair=repair)
+    fixed = file("def answer():\n    return 42\n\n\nprint(answer())")
+    model = script(tmp_path, file(spy), fixed)
+    command = ["--task", "x", "--company", company, "--model", model, "--sandbox", engine.name, "--accept", str(wish)]
+    done = chatdev(*command, "--set", "gui=false", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    events, _ = read_events(only_product(tmp_path) / ".chatdev" / "journal.jsonl")
+    told = [event["text"] for event in events if event.kind == "told"]
+    assert any("test_wish" in text and "a line of the hidden tests" in text for text in told), "what failed was told"
+    assert not [event for event in events if "marker_4711" in json.dumps(event.data)]
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path):
     disk = tmp_path / "disk"

@@ -62,10 +62,14 @@ def test_a_run_is_started_reviewed_and_stopped_from_the_page(studio, open_page):
     assert answers[0] == "approve"
     page.get_by_role("button", name="Resume").click()
     page.wait_for_selector(".question .patch")
+    page.get_by_label("Message").fill("make the snake blue")
+    page.get_by_role("button", name="Send", exact=True).click()
+    until(page, "document.querySelector('[aria-label=Message]').value === ''")
     page.locator("[data-choice=approve]").click()
     wait_for_end(page)
     events, _ = read_events(product / ".chatdev" / "journal.jsonl")
     assert events[-1].kind == "run_ended"
+    assert "make the snake blue" in [event["text"] for event in events if event.kind == "message"]
 
 
 def test_going_back_and_comparing(studio, open_page):
@@ -76,8 +80,8 @@ def test_going_back_and_comparing(studio, open_page):
     slider = page.get_by_label("Moment of the run")
     slider.fill("3")
     until(page, "document.querySelector('.replay output').textContent.startsWith('4 of')")
+    page.locator(".kind-run_ended").wait_for(state="detached")
     assert page.locator(".chip").first.text_content() == "replay"
-    assert page.locator(".kind-run_ended").count() == 0
     page.get_by_role("button", name="Close replay").click()
     page.wait_for_selector(".kind-run_ended")
     page.get_by_role("button", name="Fork").click()
@@ -201,6 +205,9 @@ def test_a_company_is_read_checked_and_saved(studio, open_page):
     assert page.get_by_role("button", name="Save").is_disabled()
     saved = (studio.folder / "mine" / "company.yaml").read_text(encoding="utf-8")
     assert "manul" not in saved
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("link", name="Products").click()
+    assert "manul" in area.input_value(), "a draft is not thrown away without a question"
     area.fill(text.replace("Be brief and concrete.", "Be kind."))
     page.wait_for_selector(".errors .fine")
     page.get_by_role("button", name="Save").click()

@@ -23,6 +23,8 @@ export class Editor {
     this.state = h("span", { class: "quiet", role: "status" });
     this.element = h("div", { class: "editor" }, h("div", { class: "editor-bar" }, this.picker, this.saver, this.state),
       h("div", { class: "sheet-of-text" }, this.gutter, this.area), this.list);
+    this.warn = (event) => { if (Object.keys(this.drafts()).length) event.preventDefault(); };
+    addEventListener("beforeunload", this.warn);
     this.open(company.files[0].key);
   }
 
@@ -122,7 +124,9 @@ export class Editor {
 
   /** Asked before the page is left; false keeps it. */
   leave() {
+    if (Object.keys(this.drafts()).length && !confirm("Leave without saving what you changed?")) return false;
     clearTimeout(this.timer);
+    removeEventListener("beforeunload", this.warn);
     return true;
   }
 }

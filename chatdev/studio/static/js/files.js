@@ -30,7 +30,7 @@ export function source(lines) {
 export class Files {
   constructor(view) {
     this.view = view;
-    this.commits = [];
+    this.commits = null;
     this.list = h("ol", { class: "commits" });
     this.shown = h("div", { class: "shown", "aria-live": "off" });
     this.element = h("div", { class: "files" }, h("h3", {}, "Commits"), this.list,
@@ -39,7 +39,7 @@ export class Files {
 
   /** All commits so far, oldest first: `{sha, author, message, files}`. */
   update(commits) {
-    if (commits.length === this.commits.length) return;
+    if (this.commits && commits.length === this.commits.length) return;
     this.commits = commits;
     replace(this.list, [...commits].reverse().map((one) => {
       const sums = one.files.reduce((sum, file) => [sum[0] + (file.added || 0), sum[1] + (file.removed || 0)], [0, 0]);

@@ -97,7 +97,7 @@ function person(item, view) {
   };
   return h("div", { class: "said you" }, avatar("human", "You"),
     h("div", { class: "bubble" }, item.lines.map((line) => h("p", { class: "line" }, line)),
-      h("header", {}, h("b", {}, heads[item.kind])), item.kind !== "asked" && item.text && words(item.text)));
+      !item.lines.length && h("header", {}, h("b", {}, heads[item.kind])), item.kind !== "asked" && item.text && words(item.text)));
 }
 
 function end(item) {
@@ -138,13 +138,20 @@ export function itemElement(item, view) {
 /** The box in which a reply is typed. */
 export class Typing {
   constructor(agent, title) {
-    this.text = h("span", { class: "prose" });
+    this.all = "";
+    this.text = null;
+    this.words = h("div", { class: "words" });
     this.element = h("li", { class: "item typing" }, h("div", { class: "said" }, avatar(agent, title),
       h("div", { class: "bubble" }, h("header", {}, h("b", {}, title), h("span", { class: "rest" }, " is writing …")),
-        h("div", { class: "words" }, this.text))));
+        this.words)));
   }
 
+  /** Source is set in the type of source while it is written. */
   add(words) {
+    this.all += words;
+    const inside = this.all.lastIndexOf("<file ") > this.all.lastIndexOf("</file>") || (this.all.split("\n```").length % 2 === 0);
+    const kind = inside ? "prose mono" : "prose";
+    if (!this.text || this.text.className !== kind) this.words.append(this.text = h("span", { class: kind }));
     this.text.append(document.createTextNode(words));
   }
 }

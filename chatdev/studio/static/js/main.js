@@ -19,11 +19,16 @@ const PAGES = [
 
 const main = document.getElementById("main");
 let leave = null;
+let shown = "";
 
 async function go() {
   const address = location.hash.split("?")[0];
-  if (leave && leave() === false) return;
+  if (leave && leave() === false) {
+    history.replaceState(null, "", shown);
+    return;
+  }
   leave = null;
+  shown = location.hash;
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(address);
     if (!found) continue;

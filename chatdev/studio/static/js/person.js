@@ -33,7 +33,7 @@ export class Question {
 
   draw(asked) {
     const choices = asked.choices && asked.choices.length ? asked.choices : ["approve", "comment", "stop"];
-    const comment = h("textarea", { rows: 3 });
+    const comment = h("textarea", { rows: 2 });
     const edits = new Map();
     const act = (choice) => button(LABELS[choice] || choice, () => this.answer(asked, choice, comment, edits),
       { class: choice === "approve" ? "primary" : choice === "stop" ? "danger" : "", data: { choice } });
@@ -49,7 +49,6 @@ export class Question {
       (choices.includes("comment") || choices.includes("reject")) && field(asked.about === "question" ? "Your answer" : "Your comment", comment),
       h("p", { class: "choices" }, choices.map(act)));
     head.focus({ preventScroll: false });
-    toast("You are asked for an answer.");
   }
 
   editor(asked, edits) {
