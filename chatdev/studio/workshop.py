@@ -86,7 +86,7 @@ class Workshop:
         return {
             "id": found.id,
             "start": found.start,
-            "folder": str(found.root),
+            "folder": shown(found.root),
             "copyable": found.root == library_root().resolve(),
             "files": [
                 {"key": key, "text": texts[key], "was": _hash(path), "writable": _writable(found, path)}
