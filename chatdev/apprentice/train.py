@@ -209,7 +209,9 @@ def finish(out: Path, options: Options) -> None:
     from chatdev.apprentice.digest import prompt_digests
 
     curriculum = importlib.import_module(options.curriculum)
-    log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    path = out / "log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    log = [json.loads(line) for line in lines]
     held = [line for line in log if "held_out" in line]
     facts = {
         "families": sorted(curriculum.FAMILIES),
