@@ -22,6 +22,7 @@ from chatdev.sandbox.traces import plain
 
 RUNNER = """\
 import importlib.util, sys
+sys.path[:] = [p for p in sys.path if p]  # the product's folder comes later: its pytest.py is not the judge
 if importlib.util.find_spec("pytest") is None:
     sys.exit(77)
 import pytest
