@@ -28,7 +28,8 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = options.parse_args()
     torch.set_num_threads(given.threads)
-    # Models of this size are held in fp32 (see `load`), whatever their weights are packed to.
+    # fp32 keys and values, whatever the weights are packed to: a processor that multiplies bf16 holds a model of this
+    # size in bf16 (see `load`), others do not.
     dtype = torch.bfloat16 if given.precision == "bf16" and given.own else torch.float32
     model = talker(given.shape, 1024, dtype, lookup=False)
     if not given.own:

@@ -10,8 +10,8 @@ from chatdev.apprentice.course import Course
 from chatdev.apprentice.digest import RETRAIN, changed, prompt_digests
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.oracle import Oracle
+from chatdev.apprentice.outcome import export
 from chatdev.apprentice.rehearsal import default_company, rehearse
-from chatdev.apprentice.training import export
 from chatdev.chain.company_run import CompanyRun, Order
 from chatdev.cli.endings import ending
 from chatdev.errors import UserError

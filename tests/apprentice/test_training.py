@@ -12,11 +12,12 @@ from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import drill
 from chatdev.apprentice.network import Shape, new
+from chatdev.apprentice.outcome import export
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, prepare
 from chatdev.apprentice.streams import SETTING
 from chatdev.apprentice.tokenizer import masked, save
-from chatdev.apprentice.training import Recipe, Training, _slots, export
+from chatdev.apprentice.training import Recipe, Training, _slots
 from chatdev.cli import cli
 from chatdev.errors import UserError
 from chatdev.llm.base import SayLimits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatdev.errors import UserError
-from chatdev.sandbox import SandboxConfig, open_engine
+from chatdev.sandbox import SandboxConfig, climb, open_engine
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -67,3 +67,15 @@ def processes():
         return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
     return listed
+
+
+@pytest.fixture
+def rungs(boxed, product, tmp_path):
+    """Climb with files; returns the report and its rungs by name."""
+
+    def go(files, **options):
+        config = boxed.config.with_(start_seconds=3.0, quiet_seconds=4.0)
+        report = climb(product(files), boxed, config, evidence=tmp_path / "evidence", **options)
+        return report, {r.name: r for r in report.rungs}
+
+    return go

@@ -38,18 +38,6 @@ while True:
 """
 
 
-@pytest.fixture
-def rungs(boxed, product, tmp_path):
-    """Climb with files; returns the report and its rungs by name."""
-
-    def go(files, **options):
-        config = boxed.config.with_(start_seconds=3.0, quiet_seconds=4.0)
-        report = climb(product(files), boxed, config, evidence=tmp_path / "evidence", **options)
-        return report, {r.name: r for r in report.rungs}
-
-    return go
-
-
 def needs(rung):
     """Skip on a machine whose own system (seen by bubblewrap) lacks what the image has."""
     if rung.state == "unverified":
@@ -281,22 +269,6 @@ def test_tests_cannot_be_written_by_the_program_they_judge(rungs, tmp_path, plac
     needs(rung)
     assert report.verdict == "failed"
     assert "refused: write remove rename replace chmod" in rung.details
-
-
-def test_a_pytest_of_the_products_own_does_not_judge_it(rungs, tmp_path):
-    """`import pytest` used to find the product's file first, which wrote a report to its liking."""
-    forger = "def main(a):\n    open('junit.xml', 'w').write('<t><testcase name=\"x\"/></t>')\n    return 0\n"
-    hidden = tmp_path / "accept"
-    hidden.mkdir()
-    (hidden / "test_wish.py").write_text("def test_wish():\n    assert 1 == 2\n", encoding="utf-8")
-    files = {"main.py": "print('hello')\n", "pytest.py": forger}
-    for name, found in (
-        ("tests", rungs({**files, "tests/test_it.py": "def test_it():\n    assert 1 == 2\n"})[1]),
-        ("acceptance", rungs(files, accept=hidden)[1]),
-    ):
-        needs(found[name])
-        assert found[name].state == "failed", found[name].summary
-        assert found[name].summary.startswith("1 of 1 tests fail")
 
 
 def test_a_folder_of_other_tests_put_in_the_place_of_the_right_ones_does_not_pass(rungs):

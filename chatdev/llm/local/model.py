@@ -118,11 +118,13 @@ class LocalModel:
         if self._background is None:
             return None
         fast = self._background.wait()
-        # Told here, and not by the thread that found out: whoever listens is in this one.
-        for text in self._notices:
-            self.notice(text)
-        self._notices.clear()
+        self._pass_on()
         return fast
+
+    def _pass_on(self) -> None:
+        """Tell what the background found out: whoever listens is in this thread, not in that one."""
+        while self._notices:
+            self.notice(self._notices.pop(0))
 
     def open(self, head: str, *, seed: int = 0) -> LocalStream:
         """Open a stream whose head is pinned.
@@ -172,8 +174,7 @@ class LocalModel:
     def run(self, ids: torch.Tensor, cache: Any, rows: int) -> torch.Tensor:
         """`forward`, looked up at every call so that it can be replaced while streams are open."""
         logits = self.forward(ids, cache, rows)
-        if self._notices:
-            self.settle()
+        self._pass_on()
         return logits
 
     def start(self, stream: LocalStream) -> Memory:

@@ -125,7 +125,7 @@ class StaticStep:
             step.fill(ids, self.anatomy.angles(first, n), plan.start, at)
             logits = step()[:, n - rows : n].clone()
         else:
-            logits = self.plain.held(ids, cache, rows, first)
+            logits = self.plain.begun(ids, cache, rows, first)
         cache.commit(n)
         return logits
 

@@ -54,11 +54,11 @@ class TorchStep:
         """Run [batch, n] tokens; fp32 logits [batch, rows, vocabulary] of the last `rows` of each batch row."""
         n, first = ids.shape[1], cache.seen
         cache.begin(n)
-        logits = self.held(ids, cache, rows, first - cache.plan.offset)
+        logits = self.begun(ids, cache, rows, first - cache.plan.offset)
         cache.commit(n)
         return logits
 
-    def held(self, ids: Tensor, cache: Any, rows: int, first: int) -> Tensor:
+    def begun(self, ids: Tensor, cache: Any, rows: int, first: int) -> Tensor:
         """The same between `cache.begin` and `cache.commit`; `first` is the live position of the first token."""
         n, groups = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
         seen = cache.plan.held + n
