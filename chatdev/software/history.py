@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -212,7 +213,9 @@ class History:
         index = self.git.folder / f"index.chatdev-{os.getpid()}"
         try:
             if (self.git.folder / "index").is_file():
-                index.write_bytes((self.git.folder / "index").read_bytes())
+                # With its time: git trusts an entry only if it is older than the index, and a younger copy would
+                # make it trust a file that was changed in the same tick of the clock, at the same size.
+                shutil.copy2(self.git.folder / "index", index)
             self._stage(index)
             return self.git.text(*options, "--cached", self.resolve(a), "--", variables={"GIT_INDEX_FILE": str(index)})
         finally:

@@ -221,6 +221,19 @@ def test_differences(history):
             history.diff(wrong)
 
 
+def test_a_change_of_the_same_size_in_the_second_of_the_commit_is_seen(history):
+    """git compares whole seconds and sizes; what saves it is the time of its index, which a copy must keep."""
+    for number in range(20):
+        put(history.root, a__py=f"x = {number % 10}\n")
+        commit(history)
+        put(history.root, a__py="x = y\n")
+        committed, changed = (history.root / ".git" / "index").stat().st_mtime, (history.root / "a.py").stat().st_mtime
+        if int(committed) == int(changed):
+            break
+    time.sleep(1.01 - changed % 1)
+    assert "+x = y" in history.diff("HEAD")
+
+
 def test_going_back_is_a_new_commit_and_loses_nothing(history):
     put(history.root, a__py="x = 1\n", b__py="y = 1\n", __gitignore="*.log\n")
     first = commit(history)
