@@ -17,6 +17,12 @@ from chatdev.apprentice.drills import drill
 from chatdev.apprentice.shards import Rows
 from chatdev.apprentice.streams import READ, SETTING, VALUE, Row, Spelling
 
+LISTS = 0.8
+"""Of all drills, those that are settings of lessons, where there are any."""
+LIST = 320
+"""Tokens of such a drill that are never cut off."""
+LEAST = 0.1
+"""How often a row is taken of which hardly anything is learned, against one of which all is."""
 CHUNK = 24
 """Batches that are made together."""
 ROUND = 64
@@ -30,7 +36,9 @@ class Mix:
     tokens: int
     """Tokens of a batch, padding included."""
     drills: float = 0.35
-    """Of all rows, those that are drills."""
+    """Of all rows, those that are drills, from `grown` on."""
+    alone: float = 0.0
+    """Of the whole training, the beginning in which there are drills only."""
     shortest: int = 384
     """Longest row at the beginning."""
     longest: int = 4096
@@ -39,6 +47,13 @@ class Mix:
     """Of the whole training, when rows have their full length."""
     emphasis: float = 2.0
     """Weight of a token that spells a value of the task."""
+
+    def drilled(self, progress: float) -> float:
+        """The share of drills at this point of the training: all of it first, then falling until rows are whole."""
+        if progress < self.alone:
+            return 1.0
+        left = 1 - (progress - self.alone) / (self.grown - self.alone) if progress < self.grown else 0.0
+        return self.drills + (1 - self.drills) * left if self.alone else self.drills
 
     def length(self, progress: float) -> int:
         """Longest row at this point of the training, 0 to 1."""
@@ -68,14 +83,21 @@ class Batch:
         return Batch(ids, weights, kinds, sinks, self.tokens)
 
 
-def chunk(rows: Rows, spelling: Spelling, mix: Mix, seed: int, number: int, progress: float, pad: int) -> list[Batch]:
-    """The batches of chunk `number`."""
+def chunk(
+    rows: Rows, lists: Rows | None, spelling: Spelling, mix: Mix, seed: int, number: int, progress: float, pad: int
+) -> list[Batch]:
+    """The batches of chunk `number`; `lists` are settings to be drilled, beside what needs no lesson."""
     rng = random.Random(f"{seed}/{number}/chunk")
-    limit = mix.length(progress)
+    limit, drilled = mix.length(progress), mix.drilled(progress)
     chosen: list[tuple[np.ndarray, np.ndarray, int]] = []
     room = mix.tokens * CHUNK
     while room > 0:
-        one = _drill(rows, spelling, rng, limit) if rng.random() < mix.drills else _taught(rows, rng, limit)
+        if rng.random() >= drilled:
+            one = _taught(rows, rng, limit)
+        elif lists is not None and rng.random() < LISTS:
+            one = _cut(lists, rng.randrange(len(lists)), max(limit, LIST))
+        else:
+            one = _drill(rows, spelling, rng, limit)
         if one is not None:
             chosen.append(one)
             room -= len(one[0])
@@ -96,12 +118,21 @@ def _part(array: np.ndarray, rows: Rows, at: int) -> np.ndarray:
 
 
 def _taught(rows: Rows, rng: random.Random, limit: int) -> tuple[np.ndarray, np.ndarray, int] | None:
-    """A row of the rehearsals, cut to the limit; None when nothing to be learned is left."""
-    at = rng.randrange(len(rows))
-    kinds = _part(rows.kinds, rows, at)[:limit]
-    if not kinds.any() or rows.sinks[at] >= limit:
+    """A row of the rehearsals, the more often the more of it is learned; None when none was found."""
+    for _ in range(100):
+        one = _cut(rows, rng.randrange(len(rows)), limit)
+        if one is not None and rng.random() < max(LEAST, np.count_nonzero(one[1]) / len(one[1])):
+            return one
+    return None
+
+
+def _cut(rows: Rows, at: int, limit: int) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """A row, cut behind the last token within the limit that is learned; None when there is none."""
+    learned = np.flatnonzero(_part(rows.kinds, rows, at)[:limit])
+    if not len(learned) or rows.sinks[at] >= limit:
         return None
-    return _part(rows.ids, rows, at)[:limit], kinds, int(rows.sinks[at])
+    end = int(learned[-1]) + 1
+    return _part(rows.ids, rows, at)[:end], _part(rows.kinds, rows, at)[:end], int(rows.sinks[at])
 
 
 def _drill(rows: Rows, spelling: Spelling, rng: random.Random, limit: int) -> tuple[np.ndarray, np.ndarray, int]:

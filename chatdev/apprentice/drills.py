@@ -73,10 +73,10 @@ def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "
     return book.row()
 
 
-def settings(spelling: Spelling, lesson: Lesson, head: str) -> Row:
-    """The settings block of a lesson's program, right behind its task."""
+def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -> Row:
+    """The settings block of a lesson's program, right behind its task or with some text between the two."""
     book = Book(spelling, head, "settings")
-    book.hear(ASK)
+    book.hear(f"{between}\n\n{ASK}" if between else ASK)
     found = settings_of(lesson.program.files)
     book.say("".join(f"{name} = {what}\n" for name, what in found.items()), values=told_values(lesson))
     return book.row()

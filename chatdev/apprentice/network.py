@@ -23,18 +23,22 @@ class Shape:
 
 
 SHAPES = {
-    "nano": Shape(128, 4, 4, 4, 352, 2048),
-    "mini": Shape(192, 5, 6, 6, 512, 4096),
-    "small": Shape(256, 6, 8, 4, 704, 4096),
+    "nano": Shape(128, 4, 2, 2, 352, 2048),
+    "mini": Shape(192, 4, 3, 3, 512, 2048),
+    "small": Shape(256, 6, 4, 2, 704, 4096),
     "full": Shape(384, 8, 6, 3, 1024, 6144),
 }
-"""nano and mini for experiments, small for a CPU, full for shipping."""
+"""nano and mini for experiments, small for a CPU, full for shipping. Heads are 64 wide."""
+THETA = 1e6
+"""Base of the rotary embedding: with 10,000, five of 32 pairs of dimensions could compare tokens 500 places apart."""
 
 
 def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
-    """A fresh network in fp32, its weights drawn with `seed`."""
+    """A fresh network in fp32, its weights drawn with `seed`, two heads that copy built in."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+
+    from chatdev.apprentice.priming import prime
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -46,6 +50,7 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         # A stream needs positions for its window and one block more.
         max_position_embeddings=WINDOW + BLOCK,
         rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": THETA},
         tie_word_embeddings=True,
         initializer_range=0.02,
         bos_token_id=tokenizer.bos_token_id,
@@ -62,4 +67,5 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         for layer in network.model.layers:
             for part in (layer.self_attn.o_proj, layer.mlp.down_proj):
                 part.weight.mul_((2 * shape.layers) ** -0.5)
+    prime(network, seed)
     return network

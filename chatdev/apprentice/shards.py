@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,12 +23,22 @@ from chatdev.apprentice.drills import settings
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
 from chatdev.apprentice.streams import Row, Spelling
 from chatdev.chain.crew import Crew
+from chatdev.errors import UserError
+
+if TYPE_CHECKING:
+    from chatdev.apprentice.curriculum import Lesson
 
 CURRICULUM = "chatdev.apprentice.curriculum"
 PER_SHARD = 64
 """Lessons of a shard."""
+PER_LIST = 2048
+"""Lessons of a shard that holds their settings only."""
+SHORT_LISTS = 0.65
+"""Of those, the ones without the prompt of a company and without anything between task and settings."""
 UNKNOWN_SHARE = 0.08
 """Of all tasks, those that nobody taught."""
+LEFT_OUT_SHARE = 0.5
+"""Of those, the ones that ask for a family that is left out, where families are left out."""
 REWORDED_SHARE = 0.5
 """Of all rehearsals, those with prompts worded differently."""
 LONGEST = 4096
@@ -46,6 +56,27 @@ class Making:
     seed: int
     curriculum: str = CURRICULUM
     """The module that has FAMILIES, lesson, is_held_out, held_out and unknown_tasks."""
+    families: tuple[str, ...] = ()
+    """The families that are taught; all when empty."""
+
+    def taught(self) -> list[str]:
+        """Names of the families that are taught.
+
+        Raises:
+            UserError: the curriculum has no such family.
+        """
+        known = sorted(importlib.import_module(self.curriculum).FAMILIES)
+        strange = sorted(set(self.families) - set(known))
+        if strange:
+            raise UserError(
+                f"the curriculum has no family called {', '.join(strange)}", fix=f"It has {', '.join(known)}"
+            )
+        return sorted(self.families) or known
+
+    def held_out(self) -> list[Any]:
+        """The lessons of those families that nothing is trained on."""
+        taught = self.taught()
+        return [one for one in importlib.import_module(self.curriculum).held_out() if one.family in taught]
 
 
 @dataclass
@@ -109,26 +140,59 @@ def lesson_rows(making: Making, number: int, spelling: Spelling, curriculum: Any
     bundle = default_company()
     if rng.random() < REWORDED_SHARE:
         bundle = reworded(bundle, rng)
+    taught = making.taught()
     if rng.random() < UNKNOWN_SHARE:
-        for task in curriculum.unknown_tasks(rng.randrange(1 << 30), 1):
-            return rehearse(None, Course(unknown=True), bundle, spelling, seed=number, task=task).rows(spelling)
-    family = rng.choice(sorted(curriculum.FAMILIES))
-    lesson = curriculum.lesson(family, rng.randrange(1 << 30))
+        task = _untaught(curriculum, taught, rng)
+        return rehearse(None, Course(unknown=True), bundle, spelling, seed=number, task=task).rows(spelling)
+    lesson = _drawn(curriculum, rng.choice(taught), rng)
+    return rehearse(lesson, course_of(lesson, rng), bundle, spelling, seed=number).rows(spelling)
+
+
+def _drawn(curriculum: Any, family: str, rng: random.Random) -> Lesson:
+    """A lesson that is not held out."""
+    lesson: Lesson = curriculum.lesson(family, rng.randrange(1 << 30))
     while curriculum.is_held_out(lesson):
         lesson = curriculum.lesson(family, rng.randrange(1 << 30))
-    found = rehearse(lesson, course_of(lesson, rng), bundle, spelling, seed=number).rows(spelling)
-    return [*found, settings(spelling, lesson, Crew.head_of(bundle, "programmer", lesson.task))]
+    return lesson
 
 
-def make_shard(making: Making, index: int, folder: str) -> str:
-    """Write one shard; returns its path."""
-    path = Path(folder) / f"shard-{index:05d}.npz"
+def _untaught(curriculum: Any, taught: list[str], rng: random.Random) -> str:
+    """A task from outside the families that are taught."""
+    left_out = sorted(set(curriculum.FAMILIES) - set(taught))
+    if left_out and rng.random() < LEFT_OUT_SHARE:
+        return _drawn(curriculum, rng.choice(left_out), rng).task
+    tasks: list[str] = curriculum.unknown_tasks(rng.randrange(1 << 30), 1)
+    return tasks[0]
+
+
+def list_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -> Row:
+    """The settings of lesson `number`, of any family: copying is learned from all of them.
+
+    Most of these rows are short, nothing but the task and the answer: it is in them that copying is found.
+    """
+    rng = random.Random(f"{making.seed}/{number}/list")
+    lesson = _drawn(curriculum, rng.choice(sorted(curriculum.FAMILIES)), rng)
+    if rng.random() < SHORT_LISTS:
+        return settings(spelling, lesson, lesson.task)
+    head = Crew.head_of(default_company(), "programmer", lesson.task)
+    between = "".join(_drawn(curriculum, lesson.family, rng).program.files.values())
+    start = rng.randrange(len(between))
+    return settings(spelling, lesson, head, between[start : start + rng.randrange(2_400)])
+
+
+def make_shard(making: Making, index: int, folder: str, lists: bool = False) -> str:
+    """Write one shard, of streams or of settings only; returns its path."""
+    path = Path(folder) / f"{'lists' if lists else 'shard'}-{index:05d}.npz"
     if not path.exists():
         spelling = _spelling(making.tokenizer)
         curriculum = importlib.import_module(making.curriculum)
         found: list[Row] = []
-        for number in range(index * PER_SHARD, (index + 1) * PER_SHARD):
-            found += lesson_rows(making, number, spelling, curriculum)
+        if lists:
+            numbers = range(index * PER_LIST, (index + 1) * PER_LIST)
+            found = [list_row(making, number, spelling, curriculum) for number in numbers]
+        else:
+            for number in range(index * PER_SHARD, (index + 1) * PER_SHARD):
+                found += lesson_rows(making, number, spelling, curriculum)
         Rows.of(found).save(path)
     return str(path)
 
@@ -144,32 +208,33 @@ def _spelling(folder: str) -> Spelling:
     return _spellings[folder]
 
 
-def prepare(making: Making, shards: int, folder: Path, workers: int, tell: OnProgress) -> list[Path]:
+def prepare(
+    making: Making, shards: int, folder: Path, workers: int, tell: OnProgress, *, lists: bool = False
+) -> list[Path]:
     """Make shards 0 to `shards` - 1, those that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    paths = [folder / f"shard-{index:05d}.npz" for index in range(shards)]
+    paths = [folder / f"{'lists' if lists else 'shard'}-{index:05d}.npz" for index in range(shards)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     if not missing:
         return paths
     if workers < 2:
         for done, index in enumerate(missing, 1):
-            make_shard(making, index, str(folder))
-            tell("rehearsing", done / len(missing))
+            make_shard(making, index, str(folder), lists)
+            tell("settings" if lists else "rehearsing", done / len(missing))
         return paths
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(make_shard, making, index, str(folder)) for index in missing]
+        jobs = [pool.submit(make_shard, making, index, str(folder), lists) for index in missing]
         for done, job in enumerate(as_completed(jobs), 1):
             job.result()
-            tell("rehearsing", done / len(missing))
+            tell("settings" if lists else "rehearsing", done / len(missing))
     return paths
 
 
 def held_out_rows(making: Making, spelling: Spelling, most: int) -> Rows:
     """The streams of held-out lessons, half of them with a fault."""
-    curriculum = importlib.import_module(making.curriculum)
     bundle = default_company()
-    lessons = list(curriculum.held_out())
+    lessons = making.held_out()
     step = max(1, len(lessons) // most)
     found: list[Row] = []
     for number, lesson in enumerate(lessons[::step][:most]):

@@ -26,6 +26,9 @@ from chatdev.apprentice.shards import CURRICULUM, PER_SHARD
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
 
+GROWING = ("lessons", "lists")
+"""Options that may be raised later."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -37,6 +40,7 @@ class Options:
     lr: float = 2e-3
     optimizer: str = "adamw"
     drills: float = 0.35
+    alone: float = 0.05
     shortest: int = 384
     grown: float = 0.3
     emphasis: float = 2.0
@@ -45,6 +49,17 @@ class Options:
     seed: int = 0
     measure: int = 20_000_000
     curriculum: str = CURRICULUM
+    families: tuple[str, ...] = ()
+    lists: int = 40_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "families", tuple(self.families))  # a file holds them as a list
+
+    def making(self, out: Path) -> Any:
+        """How this training's data is made."""
+        from chatdev.apprentice.shards import Making
+
+        return Making(str(out / "tokenizer"), self.seed, self.curriculum, self.families)
 
 
 def amount(text: str) -> int:
@@ -64,6 +79,10 @@ def _amount(ctx: click.Context, param: click.Parameter, text: str | None) -> int
     return None if text is None else amount(text)
 
 
+def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(sorted(filter(None, text.split(","))))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": False})
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
 @click.option("--shape", help="nano, mini, small or full.  [default: full]")
@@ -72,10 +91,13 @@ def _amount(ctx: click.Context, param: click.Parameter, text: str | None) -> int
 @click.option("--lr", type=float, help="Largest learning rate of AdamW.  [default: 0.002]")
 @click.option("--optimizer", help="adamw or muon.  [default: adamw]")
 @click.option("--drills", type=float, help="Share of rows that are drills.  [default: 0.35]")
+@click.option("--alone", type=float, help="Share of the training in which there are drills only.  [default: 0.05]")
 @click.option("--shortest", type=int, help="Longest row at the beginning.  [default: 384]")
 @click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
 @click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
+@click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
+@click.option("--families", callback=_names, help="Families that are taught, as a,b,c.  [default: all]")
 @click.option("--vocabulary", type=int, help="Tokens of the tokenizer.  [default: the shape's]")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 20M]")
@@ -94,12 +116,12 @@ def main(
     begun = time.monotonic()
     options = remembered(out, {name: value for name, value in given.items() if value is not None})
     tokenizer = make_tokenizer(out, options)
-    rows = make_rows(out, options, workers or os.cpu_count() or 1)
+    rows, lists = make_rows(out, options, workers or os.cpu_count() or 1)
     if prepare:
         click.echo(f"{len(rows):,} streams, {int(rows.starts[-1]):,} tokens, {int((rows.kinds > 0).sum()):,} to learn")
         return
     left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
-    done = train(out, options, tokenizer, rows, left, compiled, threads, workers)
+    done = train(out, options, tokenizer, rows, lists, left, compiled, threads, workers)
     finish(out, options)
     if install:
         install_weights(out / "model", WEIGHTS)
@@ -107,7 +129,7 @@ def main(
 
 
 def remembered(out: Path, given: dict[str, Any]) -> Options:
-    """The options of a training: those of its first start, or new ones.
+    """The options of a training: those of its first start, or new ones. More lessons may be given later.
 
     Raises:
         UserError: one of them is another now.
@@ -120,6 +142,10 @@ def remembered(out: Path, given: dict[str, Any]) -> Options:
         return options
     options = Options(**json.loads(path.read_text(encoding="utf-8")))
     other = {name: value for name, value in given.items() if getattr(options, name) != value}
+    if other and all(name in GROWING and value > getattr(options, name) for name, value in other.items()):
+        options = replace(options, **other)
+        write_json(path, asdict(options))
+        return options
     if other:
         raise UserError(
             f"this training was begun with other options ({', '.join(sorted(other))})",
@@ -147,11 +173,11 @@ def make_tokenizer(out: Path, options: Options) -> Any:
     return tokenizer.load(folder)
 
 
-def make_rows(out: Path, options: Options, workers: int) -> Any:
-    """All training rows, rehearsed at the first start."""
-    from chatdev.apprentice.shards import Making, Rows, prepare
+def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
+    """All training rows, rehearsed at the first start: whole streams, and settings only."""
+    from chatdev.apprentice.shards import PER_LIST, Rows, prepare
 
-    making = Making(str(out / "tokenizer"), options.seed, options.curriculum)
+    making = options.making(out)
     told = [0.0]
 
     def tell(what: str, done: float) -> None:
@@ -159,19 +185,21 @@ def make_rows(out: Path, options: Options, workers: int) -> Any:
             told[0] = done
             click.echo(f"{what} {done:.0%}", err=True)
 
+    lists = prepare(making, max(1, options.lists // PER_LIST), out / "shards", workers, tell, lists=True)
+    told[0] = 0.0
     paths = prepare(making, max(1, options.lessons // PER_SHARD), out / "shards", workers, tell)
-    return Rows.joined([Rows.load(path) for path in paths])
+    return Rows.joined([Rows.load(path) for path in paths]), Rows.joined([Rows.load(path) for path in lists])
 
 
 def train(
-    out: Path, options: Options, tokenizer: Any, rows: Any, minutes: float | None, compiled: bool, threads: int | None,
-    workers: int | None,
+    out: Path, options: Options, tokenizer: Any, rows: Any, lists: Any, minutes: float | None, compiled: bool,
+    threads: int | None, workers: int | None,
 ) -> bool:  # fmt: skip
     """Train for some minutes or to the end; True when it is done."""
     import torch
 
     from chatdev.apprentice.network import SHAPES, new
-    from chatdev.apprentice.shards import Making, Rows, held_out_rows
+    from chatdev.apprentice.shards import Rows, held_out_rows
     from chatdev.apprentice.streams import Spelling
     from chatdev.apprentice.training import Recipe, Training
     from chatdev.apprentice.trial import free_slots
@@ -182,15 +210,15 @@ def train(
     spelling = Spelling.of(tokenizer)
     held = out / "held_out.npz"
     if not held.is_file():
-        held_out_rows(Making(str(out / "tokenizer"), options.seed, options.curriculum), spelling, 40).save(held)
+        held_out_rows(options.making(out), spelling, 40).save(held)
     network = new(SHAPES[options.shape], tokenizer, options.seed)
-    names = ("tokens", "batch", "lr", "optimizer", "seed", "drills", "shortest", "grown", "emphasis", "measure")
+    names = ("tokens", "batch", "lr", "optimizer", "seed", "drills", "alone", "shortest", "grown", "emphasis",
+             "measure")  # fmt: skip
     recipe = Recipe(**{name: getattr(options, name) for name in names})
-    curriculum = importlib.import_module(options.curriculum)
-    lessons = list(curriculum.held_out())
+    lessons = options.making(out).held_out()
     training = Training(
         network, tokenizer, spelling, rows, Rows.load(held), recipe, out,
-        tell=lambda text: click.echo(text, err=True),
+        lists=lists, tell=lambda text: click.echo(text, err=True),
         extra=lambda one: free_slots(one, tokenizer, lessons[:: max(1, len(lessons) // 12)][:12]),
         workers=min(8, (os.cpu_count() or 1) // 2) if workers is None else workers // 2,
     )  # fmt: skip
@@ -214,7 +242,7 @@ def finish(out: Path, options: Options) -> None:
     log = [json.loads(line) for line in lines]
     held = [line for line in log if "held_out" in line]
     facts = {
-        "families": sorted(curriculum.FAMILIES),
+        "families": options.making(out).taught(),
         "curriculum": curriculum.digest(curriculum.held_out()),
         "prompts": prompt_digests(),
         "options": asdict(options),

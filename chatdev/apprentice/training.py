@@ -8,7 +8,6 @@ ordinary Hugging Face folder.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from chatdev.apprentice.ahead import Ahead
 from chatdev.apprentice.attention import Sight, sight_of, use_streamed
 from chatdev.apprentice.batches import CHUNK, Batch, Mix, chunk, every
+from chatdev.apprentice.mean import Mean
 from chatdev.apprentice.optimizers import optimizers_of
 from chatdev.apprentice.outcome import curve, export
 from chatdev.apprentice.shards import Rows
@@ -45,12 +45,15 @@ class Recipe:
     """Largest learning rate of AdamW."""
     warmup: float = 0.02
     """Share of the tokens until it is reached."""
+    cooled: float = 0.25
+    """Share of the tokens at the end over which it falls."""
     optimizer: str = "adamw"
     """adamw, or muon for the matrices."""
     decay: float = 0.1
     """Weight decay of the matrices."""
     seed: int = 0
     drills: float = 0.35
+    alone: float = 0.0
     shortest: int = 384
     grown: float = 0.3
     emphasis: float = 2.0
@@ -61,14 +64,14 @@ class Recipe:
 
     def mix(self) -> Mix:
         """How batches are made."""
-        return Mix(self.batch, self.drills, min(self.shortest, self.window), 2 * self.window, self.grown, self.emphasis)
+        shortest, longest = min(self.shortest, self.window), 2 * self.window
+        return Mix(self.batch, self.drills, self.alone, shortest, longest, self.grown, self.emphasis)
 
     def rate(self, progress: float) -> float:
-        """The learning rate, as a share of the largest: a ramp, then a cosine to a twentieth."""
+        """The learning rate, as a share of the largest: a ramp, a plain, and a fall to a twentieth at the end."""
         if progress < self.warmup:
             return (progress + 1e-4) / self.warmup
-        along = (progress - self.warmup) / (1 - self.warmup)
-        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
+        return 0.05 + 0.95 * min(1.0, (1 - min(1.0, progress)) / self.cooled)
 
 
 @dataclass
@@ -91,7 +94,7 @@ class Training:
 
     Args:
         network: a Hugging Face causal language model in fp32.
-        rows: what it learns; `held`: what it never learns.
+        rows: what it learns; `held`: what it never learns; `lists`: settings of lessons, for drills.
         extra: measures more beside the losses (free generation, say); its result goes into the log.
 
     Raises:
@@ -110,12 +113,13 @@ class Training:
         folder: Path,
         *,
         tell: Tell,
+        lists: Rows | None = None,
         extra: Callable[[Any], dict[str, float]] | None = None,
         workers: int = 0,
     ) -> None:
         self.network, self.tokenizer, self.spelling = network, tokenizer, spelling
         self.rows, self.held, self.recipe, self.folder = rows, held, recipe, folder
-        self.tell, self.extra = tell, extra
+        self.lists, self.tell, self.extra = lists, tell, extra
         folder.mkdir(parents=True, exist_ok=True)
         self.place, state = Place(), self._saved()
         if state is not None:
@@ -125,6 +129,7 @@ class Training:
         network.to(self.device)
         self.rope = use_streamed(network)
         self.optimizers = optimizers_of(network, recipe.optimizer, recipe.lr, recipe.decay)
+        self.mean = Mean(network)
         if state is not None:
             self._restore(state)
 
@@ -166,6 +171,13 @@ class Training:
         self.place.measured = self.place.tokens
         if not len(self.held):
             return {}
+        with self.mean.of(self.network):
+            found = self._measured()
+        self._write({"held_out": True, **asdict(self.place), **{k: round(v, 5) for k, v in found.items()}})
+        self.tell("held out: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        return found
+
+    def _measured(self) -> dict[str, float]:
         self.network.eval()
         found = measured(self.network, self.held, self.recipe, self._sight, self.device, self.tokenizer.pad_token_id)
         if self.extra is not None and (self.progress >= 1 or self.device.type == "cpu"):
@@ -174,8 +186,6 @@ class Training:
             found |= self.extra(self.network)
             use_streamed(self.network)
         self.network.train()
-        self._write({"held_out": True, **asdict(self.place), **{k: round(v, 5) for k, v in found.items()}})
-        self.tell("held out: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()))
         return found
 
     def save(self) -> None:
@@ -185,11 +195,13 @@ class Training:
             "place": asdict(self.place),
             "network": {name: weight.cpu() for name, weight in self.network.state_dict().items()},
             "optimizers": [one.state_dict() for one in self.optimizers],
+            "mean": {name: weight.cpu() for name, weight in self.mean.weights.items()},
         }
         part = self.folder / "state.part"
         torch.save(state, part)
         part.replace(self.folder / "state.pt")
-        export(self.network, self.tokenizer, self.folder / "model")
+        with self.mean.of(self.network):
+            export(self.network, self.tokenizer, self.folder / "model")
         curve(self.folder)
 
     def _saved(self) -> dict[str, Any] | None:
@@ -209,6 +221,7 @@ class Training:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
+        self.mean.restore(state["mean"])
         for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(saved)
         self.tell(f"going on at step {self.place.step:,}, {self.place.tokens:,} tokens")
@@ -223,7 +236,7 @@ class Training:
         recipe = self.recipe
         progress = number * CHUNK * recipe.batch / recipe.tokens
         pad = self.tokenizer.pad_token_id or 0
-        return chunk(self.rows, self.spelling, recipe.mix(), recipe.seed, number, progress, pad)
+        return chunk(self.rows, self.lists, self.spelling, recipe.mix(), recipe.seed, number, progress, pad)
 
     def _sight(self, sinks: Tensor) -> Sight:
         return Sight(self.rope, self.recipe.window, self.recipe.window // 8, sinks)
@@ -241,8 +254,9 @@ class Training:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        sums.add(losses.detach(), kinds)
         self.place.step += 1
+        self.mean.add(self.network, self.place.step)
+        sums.add(losses.detach(), kinds)
         self.place.taken += 1
         self.place.tokens += batch.tokens
 

@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,13 +12,14 @@ from click.testing import CliRunner
 from chatdev.apprentice.batches import Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
-from chatdev.apprentice.drills import drill
+from chatdev.apprentice.drills import ASK, drill
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.rehearsal import default_company, rehearse
-from chatdev.apprentice.shards import Making, Rows, prepare
+from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
 from chatdev.apprentice.streams import SETTING
 from chatdev.apprentice.tokenizer import masked, save
+from chatdev.apprentice.train import remembered
 from chatdev.apprentice.training import Recipe, Training, _slots
 from chatdev.cli import cli
 from chatdev.errors import UserError
@@ -60,6 +63,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert again.place.step == whole.place.step
     for name, weight in whole.network.state_dict().items():
         assert torch.equal(weight, again.network.state_dict()[name]), name
+    left = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("whole", "halves")]
+    assert left[0] == left[1]
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     held = [line for line in log if "held_out" in line]
     assert held[-1]["loss"] < held[0]["loss"]
@@ -79,13 +84,71 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
 
 def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spelling, rows):
     mix = Mix(2048, drills=0.3, shortest=128, longest=4096, grown=0.5)
-    early, late = (chunk(rows, spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
+    early, late = (chunk(rows, None, spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
     assert max(batch.ids.shape[1] for batch in early) <= 256
     assert max(batch.ids.shape[1] for batch in late) > 1000
-    again = chunk(rows, spelling, mix, 3, 7, 0.6, 0)
+    again = chunk(rows, None, spelling, mix, 3, 7, 0.6, 0)
     assert all(torch.equal(one.ids, two.ids) for one, two in zip(late, again, strict=True))
     for batch in late:
         assert ((batch.weights > 0) == (batch.kinds > 0)).all()
+        ends = (batch.ids != 0).sum(1) - 1
+        assert (batch.kinds[torch.arange(len(ends)), ends] > 0).all(), "what nobody learns was left at the end of a row"
+
+
+def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks(tokenizer, spelling, rows):
+    making = Making("", 1, "tests.apprentice.tiny")
+    lists = Rows.of([list_row(making, number, spelling, tiny) for number in range(40)])
+    mix = Mix(2048, drills=0.2, alone=0.1, shortest=384, grown=0.5)
+    assert [mix.drilled(progress) for progress in (0.0, 0.09, 0.3, 0.5, 1.0)] == pytest.approx([1, 1, 0.6, 0.2, 0.2])
+    ask = spelling.plain(ASK)
+
+    def drilled(progress):
+        rows_of = [one for batch in chunk(rows, lists, spelling, mix, 3, 7, progress, 0) for one in batch.ids.tolist()]
+        return sum(any(one[at : at + len(ask)] == ask for at in range(len(one))) for one in rows_of) / len(rows_of)
+
+    assert drilled(0.0) > 0.6
+    assert drilled(1.0) < 0.35
+
+
+def test_families_that_are_left_out_are_asked_for_as_unknown():
+    making = Making("", 1, families=("tip", "dice"))
+    assert {one.family for one in making.held_out()} == {"tip", "dice"}
+    assert making.taught() == ["dice", "tip"]
+    three = SimpleNamespace(
+        FAMILIES=dict.fromkeys(("dice", "maze", "tip")),
+        lesson=lambda family, seed: SimpleNamespace(task=family),
+        is_held_out=lambda one: False,
+        unknown_tasks=lambda seed, count: ["a compiler"],
+    )
+    rng = random.Random(1)
+    tasks = Counter(_untaught(three, making.taught(), rng) for _ in range(100))
+    assert set(tasks) == {"maze", "a compiler"}
+    assert min(tasks.values()) > 25
+    assert [_untaught(three, ["dice", "maze", "tip"], rng) for _ in range(9)] == ["a compiler"] * 9
+    with pytest.raises(UserError, match="no family called snail"):
+        Making("", 1, families=("snail",)).taught()
+
+
+def test_a_training_keeps_its_options_and_may_get_more_lessons(tmp_path):
+    first = remembered(tmp_path, {"lr": 0.003, "lessons": 640, "families": ("tip",)})
+    assert remembered(tmp_path, {}) == first
+    assert remembered(tmp_path, {"lessons": 1280, "lr": 0.003}).lessons == 1280
+    assert remembered(tmp_path, {}).families == ("tip",)
+    for other in ({"lessons": 640}, {"lr": 0.004}, {"lr": 0.004, "lessons": 2560}):
+        with pytest.raises(UserError, match="other options"):
+            remembered(tmp_path, other)
+    assert remembered(tmp_path, {}).lessons == 1280
+
+
+def test_fresh_weights_copy_what_came_before(tokenizer):
+    """The two heads that are built in: a random run of tokens comes again, and many of its tokens are foretold."""
+    network = new(Shape(192, 2, 3, 3, 256, 1200), tokenizer, 1)
+    dice = torch.Generator().manual_seed(1)
+    run, other = (torch.randint(6, len(tokenizer), (8, count), generator=dice) for count in (24, 200))
+    with torch.no_grad():
+        found = network(input_ids=torch.cat([run, other, run], dim=1)).logits[:, -23:-1].argmax(-1)
+    right = (found == run[:, 2:]).float().mean()
+    assert right > 0.15, f"{right:.2f} of the tokens, by chance it would be 0.001"
 
 
 def test_a_drill_can_be_answered_from_what_stands_before(tokenizer, spelling):
