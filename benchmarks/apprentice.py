@@ -1,4 +1,5 @@
-"""What the apprentice can do: held-out programs, repairs, unknown tasks, its window. Any hf: folder can be measured.
+"""What the apprentice can do: held-out programs, repairs, unknown tasks, its window. Any hf: folder can be measured;
+a model that was taught some of the families is asked for those.
 
     python -m benchmarks.apprentice combinations --model FOLDER --out results [--count 200] [--jobs 2]
     python -m benchmarks.apprentice repairs      --model FOLDER --out results [--count 100]
@@ -51,9 +52,7 @@ def main() -> None:
 
 def combinations(given: Any) -> None:
     """Held-out lessons through the whole default company; what is not verified, once more with another seed."""
-    from chatdev.apprentice.curriculum import held_out
-
-    lessons = held_out()[: given.count or 200]
+    lessons = taught(given)[: given.count or 200]
 
     def one(number: int) -> dict[str, Any]:
         lesson = lessons[number]
@@ -79,7 +78,6 @@ def combinations(given: Any) -> None:
 def repairs(given: Any) -> None:
     """Held-out seeded defects: the oracle writes the faulty program, the model reads the report and repairs."""
     from chatdev.apprentice.course import Course, Fault
-    from chatdev.apprentice.curriculum import held_out
     from chatdev.apprentice.deputy import Deputy
     from chatdev.apprentice.rehearsal import default_company, rehearse
     from chatdev.llm.local import open_local
@@ -89,7 +87,7 @@ def repairs(given: Any) -> None:
     engine = open_engine(SandboxConfig(engine=given.sandbox), "apprentice-repairs")
     if engine is None:
         sys.exit("no sandbox is ready; name one with --sandbox")
-    lessons = held_out()
+    lessons = taught(given)
     company_of = default_company()
 
     def one(number: int) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def repairs(given: Any) -> None:
 
 def unknown(given: Any) -> None:
     """Tasks nobody taught: are they recognised? Those that are not go through the whole company."""
-    from chatdev.apprentice.curriculum import held_out, held_out_unknown
+    from chatdev.apprentice.curriculum import held_out_unknown
     from chatdev.llm.local import open_local
 
     strangers = held_out_unknown()[: given.count or 100]
@@ -129,11 +127,11 @@ def unknown(given: Any) -> None:
         return {"number": number, "task": strangers[number], "refused": refused, "verdict": verdict}
 
     found = kept(given.out / "unknown.jsonl", range(len(strangers)), one, 1)
-    taught = [refuses(model, lesson.task) for lesson in held_out()]
+    known = [refuses(model, lesson.task) for lesson in taught(given)]
     rows = [["", "tasks", "share"]]
     rows.append(["unknown, recognised", str(len(found)), share(sum(line["refused"] for line in found), found)])
     rows.append(["unknown, verified", str(len(found)), share(sum(x["verdict"] == "verified" for x in found), found)])
-    rows.append(["known, refused", str(len(taught)), share(sum(taught), taught)])
+    rows.append(["known, refused", str(len(known)), share(sum(known), known)])
     report("Unknown tasks", rows, "recognised >= 90 %; none verified unless the ladder says so")
 
 
@@ -209,6 +207,15 @@ def start(given: Any) -> None:
     rows = [["", "value"], ["first word", f"{first or whole:.1f} s"], ["whole run", f"{whole:.1f} s"]]
     rows += [["exit status", str(child.returncode)], ["peak memory", f"{peak:,.0f} MB"]]
     report("run.py --task 'build a snake game'", rows, "first word < 3 s, verified in < 90 s, < 1.2 GB")
+
+
+def taught(given: Any) -> list[Any]:
+    """The held-out lessons of the families that a model was taught; all where it does not say."""
+    from chatdev.apprentice import facts
+    from chatdev.apprentice.curriculum import FAMILIES, held_out
+
+    families = facts(Path(given.model)).get("families", FAMILIES)
+    return [one for one in held_out() if one.family in families]
 
 
 def company(given: Any, task: str, seed: int) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Options:
     curriculum: str = CURRICULUM
     families: tuple[str, ...] = ()
     lists: int = 40_000
+    base: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "families", tuple(self.families))  # a file holds them as a list
@@ -98,6 +99,9 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
 @click.option("--families", callback=_names, help="Families that are taught, as a,b,c.  [default: all]")
+@click.option(
+    "--base", type=click.Path(exists=True, file_okay=False), help="Folder of a trained apprentice to begin from."
+)
 @click.option("--vocabulary", type=int, help="Tokens of the tokenizer.  [default: the shape's]")
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 20M]")
@@ -161,6 +165,8 @@ def make_tokenizer(out: Path, options: Options) -> Any:
     from chatdev.apprentice.network import SHAPES
 
     folder = out / "tokenizer"
+    if options.base and not (folder / "tokenizer.json").is_file():
+        tokenizer.save(tokenizer.load(Path(options.base)), folder)
     if not (folder / "tokenizer.json").is_file():
         curriculum = importlib.import_module(options.curriculum)
         names = sorted(curriculum.FAMILIES)
@@ -198,7 +204,6 @@ def train(
     """Train for some minutes or to the end; True when it is done."""
     import torch
 
-    from chatdev.apprentice.network import SHAPES, new
     from chatdev.apprentice.shards import Rows, held_out_rows
     from chatdev.apprentice.streams import Spelling
     from chatdev.apprentice.training import Recipe, Training
@@ -211,7 +216,7 @@ def train(
     held = out / "held_out.npz"
     if not held.is_file():
         held_out_rows(options.making(out), spelling, 40).save(held)
-    network = new(SHAPES[options.shape], tokenizer, options.seed)
+    network = first_weights(options, tokenizer)
     names = ("tokens", "batch", "lr", "optimizer", "seed", "drills", "alone", "shortest", "grown", "emphasis",
              "measure")  # fmt: skip
     recipe = Recipe(**{name: getattr(options, name) for name in names})
@@ -229,6 +234,18 @@ def train(
     count = sum(weight.numel() for weight in network.parameters())
     click.echo(f"{count:,} parameters on {training.device}, {len(rows):,} streams", err=True)
     return training.run(minutes)
+
+
+def first_weights(options: Options, tokenizer: Any) -> Any:
+    """The network as it is before the first step, in fp32: fresh, or as an earlier training left it."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from chatdev.apprentice.network import SHAPES, new
+
+    if options.base:
+        return AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
+    return new(SHAPES[options.shape], tokenizer, options.seed)
 
 
 def finish(out: Path, options: Options) -> None:

@@ -19,7 +19,7 @@ from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
 from chatdev.apprentice.streams import SETTING
 from chatdev.apprentice.tokenizer import masked, save
-from chatdev.apprentice.train import remembered
+from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
 from chatdev.apprentice.training import Recipe, Training, _slots
 from chatdev.cli import cli
 from chatdev.errors import UserError
@@ -138,6 +138,15 @@ def test_a_training_keeps_its_options_and_may_get_more_lessons(tmp_path):
         with pytest.raises(UserError, match="other options"):
             remembered(tmp_path, other)
     assert remembered(tmp_path, {}).lessons == 1280
+
+
+def test_a_training_begins_where_an_earlier_one_ended(tmp_path, tokenizer):
+    earlier = new(TINY, tokenizer, 5)
+    export(earlier, tokenizer, tmp_path / "earlier")
+    options = Options(base=str(tmp_path / "earlier"))
+    found = first_weights(options, make_tokenizer(tmp_path / "next", options))
+    for name, weight in earlier.named_parameters():
+        assert torch.equal(found.get_parameter(name), weight.to(torch.bfloat16).float()), name
 
 
 def test_fresh_weights_copy_what_came_before(tokenizer):
