@@ -23,6 +23,7 @@ SKIP = {
 }  # fmt: skip
 MAX_FILES = 5_000
 MAX_BYTES = 64 * 1024**2
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,36 @@ def pack(folder: Path) -> Bundle:
 
 
 def _walk(folder: Path, left_out: list[str]) -> list[Path]:
+    """Everything that may be taken, in order. Not recursive: folders can nest deeper than Python's stack."""
     found: list[Path] = []
-    for here, folders, names in os.walk(folder, followlinks=False):
-        links = [n for n in folders if (Path(here) / n).is_symlink()]
-        left_out += [f"{(Path(here) / n).relative_to(folder).as_posix()}: a symbolic link" for n in links]
-        folders[:] = sorted(n for n in folders if n not in SKIP and n not in links)
-        found += [Path(here) / n for n in sorted(names) if n not in SKIP and not n.endswith(".pyc")]
+    waiting, seen = [(folder, 0)], 0
+    while waiting:
+        here, depth = waiting.pop()
+        seen += 1
+        if depth > MAX_DEPTH or seen > MAX_FILES:
+            raise UserError(
+                f"the software has folders nested deeper than {MAX_DEPTH}, or more than {MAX_FILES:,} of them",
+                where=str(folder), fix="Move data and build results out of the folder.",
+            )  # fmt: skip
+        for entry in sorted(_entries(here), key=lambda e: e.name):
+            path = here / entry.name
+            if entry.name in SKIP or entry.name.endswith(".pyc"):
+                continue
+            if entry.is_symlink():
+                left_out.append(f"{path.relative_to(folder).as_posix()}: a symbolic link")
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append((path, depth + 1))
+            else:
+                found.append(path)
     return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as listed:
+            return list(listed)
+    except OSError:
+        return []
 
 
 def _read(path: Path) -> bytes | None:

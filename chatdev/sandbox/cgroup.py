@@ -63,8 +63,10 @@ class Group:
                 time.sleep(0.02)
 
 
-def make(config: SandboxConfig) -> Group | None:
-    """A group with the limits of `config`; None when this process may not make one."""
+def make(config: SandboxConfig, room: int = 0, threads: int = 0) -> Group | None:
+    """A group with the limits of `config`, and `room` bytes and `threads` on top; None when this process may not make
+    one.
+    """
     name = f"{owner.mark().replace('/', '_')}_{secrets.token_hex(4)}"
     unified = (ROOT / "cgroup.controllers").exists()
     tops = [ROOT / FOLDER] if unified else [ROOT / c / FOLDER for c in ("memory", "pids", "cpu")]
@@ -76,7 +78,7 @@ def make(config: SandboxConfig) -> Group | None:
                 (top / "cgroup.subtree_control").write_text("+memory +pids +cpu", encoding="ascii")
             (top / name).mkdir()
             made.append(top / name)
-        for file, value in _limits(config, unified):
+        for file, value in _limits(config, unified, room, threads):
             target = next((f / file for f in made if (f / file).exists()), None)
             if target is None and file not in OPTIONAL:
                 raise OSError(f"no {file}")
@@ -92,8 +94,8 @@ OPTIONAL = {"memory.swap.max", "memory.memsw.limit_in_bytes"}
 """Files that a kernel may be built without."""
 
 
-def _limits(config: SandboxConfig, unified: bool) -> list[tuple[str, str]]:
-    memory, pids = str(config.memory_bytes), str(config.pids + 16)
+def _limits(config: SandboxConfig, unified: bool, room: int, threads: int) -> list[tuple[str, str]]:
+    memory, pids = str(config.memory_bytes + room), str(config.pids + 16 + threads)
     share = str(int(config.cpus * 100_000))
     if unified:
         return [

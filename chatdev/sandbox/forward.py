@@ -16,6 +16,10 @@ from collections.abc import Callable
 
 Send = Callable[[bytes, int, bytes], None]
 MAX_HEAD = 32_768
+MAX_PORTS = 16
+"""Ports of one box that are offered; a program can open thousands."""
+PRIVILEGED = 1024
+"""Port numbers below this are this machine's own: a product's port 80 gets another number here."""
 _REQUEST = re.compile(rb"^[A-Z]{3,8} (\S+) HTTP/1\.[01]\r\n")
 
 
@@ -28,10 +32,16 @@ class Forwards:
         self.links: dict[int, socket.socket] = {}
         self.listeners: list[socket.socket] = []
         self.addresses: list[str] = []
+        self.told = False
 
     def offer(self, port: int, *, page: bool) -> None:
         """Listen here for a port in the box and tell the person; `page`: the guarded page that shows its screen."""
-        listener = _listener(0 if page else port)
+        if len(self.listeners) >= MAX_PORTS:
+            if not self.told:
+                self.told = True
+                self.tell(f"it opened more than {MAX_PORTS} ports; no more of them are offered")
+            return
+        listener = _listener(0 if page or port < PRIVILEGED else port)
         self.listeners.append(listener)
         here = listener.getsockname()[1]
         guard = Guard() if page else None

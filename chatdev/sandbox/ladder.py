@@ -24,7 +24,15 @@ from chatdev.sandbox.rung_import import import_steps, judge_imports
 from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.rung_start import judge_start, needs_arguments, start_step
-from chatdev.sandbox.rung_tests import ACCEPTANCE, accept_bundle, accept_step, has_tests, judge_tests, tests_step
+from chatdev.sandbox.rung_tests import (
+    ACCEPTANCE,
+    accept_bundle,
+    accept_step,
+    has_tests,
+    judge_tests,
+    tests_step,
+    too_many,
+)
 from chatdev.sandbox.rung_window import judge_window
 
 PACKAGING = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -81,6 +89,7 @@ class _Climber:
         self.deps: str | None = None
         self.accept: Bundle | None = None
         self.kit: str | None = None
+        self.unsealed = ""
         self.no_engine = "" if engine else why_no_engine(config)
 
     def climb(self, accept: Path | None, ask: Ask | None) -> None:
@@ -130,7 +139,11 @@ class _Climber:
         if steps:
             engine.perform(self._job(steps, extra), hear)
         if not any(r.name == "tests" for r in self.rungs):
-            self._add(Rung("tests", "skipped", "the product has no tests"))
+            self._add(
+                Rung("tests", "unverified", self.unsealed)
+                if self.unsealed
+                else Rung("tests", "skipped", "the product has no tests")
+            )
 
     def _accept(self, engine: Engine, hidden: Bundle) -> None:
         """The user's hidden tests, in a box of their own: no other step can read them."""
@@ -138,7 +151,7 @@ class _Climber:
         step = accept_step(self.config, self._start(), hidden, fresh=not build)
         run = engine.perform(self._job([*build, step], {ACCEPTANCE: hidden}))[-1]
         self._keep(run)
-        self._add(judge_tests(run, hidden))
+        self._add(judge_tests(run, hidden, self.files))
 
     def _job(self, steps: list[Step], extra: dict[str, Bundle]) -> Job:
         display = bool(self.entry and self.entry.gui)
@@ -153,11 +166,12 @@ class _Climber:
         steps: list[Step] = []
         if self.entry:
             steps.append(start_step(self.entry, self.config, browser=self.kit == WEB))
-        own = language_tests(self.entry, self.config) if self.entry else None
-        if own is not None:
-            steps.append(own)
-        elif has_tests(self.files):
-            steps.append(tests_step(self.config, self._start(), self.files))
+        tests = language_tests(self.entry, self.config, self.files) if self.entry else None
+        if tests is None and has_tests(self.files):
+            tests = tests_step(self.config, self._start(), self.files)
+        if tests is not None:
+            self.unsealed = too_many(tests.sealed)
+            steps += [] if self.unsealed else [tests]
         return steps
 
     def _judge_first(self, runs: list[Run], notes: list[str]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from chatdev.sandbox.traces import clean, clean_data
+
 State = Literal["passed", "failed", "skipped", "unverified"]
 Verdict = Literal["verified", "failed", "unverified"]
 
@@ -27,6 +29,13 @@ class Rung:
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Names of files, words of programs and of their windows come from strangers: cleaned here, once, for the
+        # terminal, the report and the page alike.
+        for name in ("summary", "details", "evidence", "facts"):
+            object.__setattr__(self, name, clean_data(getattr(self, name)))
+        object.__setattr__(self, "summary", " ".join(self.summary.splitlines()))
+
 
 @dataclass(frozen=True)
 class LadderReport:
@@ -43,6 +52,9 @@ class LadderReport:
     entry: str = ""
     """The command that starts the product."""
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entry", " ".join(clean(self.entry).splitlines()))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `report.json`."""

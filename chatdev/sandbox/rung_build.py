@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.job import Run, Step
 from chatdev.sandbox.report import Rung, shorten
-from chatdev.sandbox.rung_tests import in_box
+from chatdev.sandbox.rung_tests import in_box, with_data
 from chatdev.sandbox.traces import plain
 
 PREFIX = "build:"
@@ -41,11 +41,13 @@ def judge_build(runs: Sequence[Run]) -> Rung:
     return Rung("build", "passed", "it builds" + (f", with {warnings} warnings" if warnings else ""), seconds=seconds)
 
 
-def language_tests(entry: Entry, config: SandboxConfig) -> Step | None:
+def language_tests(entry: Entry, config: SandboxConfig, files: Iterable[str]) -> Step | None:
     """The language's own tests, or None when there are none."""
     if not entry.test:
         return None
-    return Step("tests", list(entry.test), seconds=config.seconds, fresh=False, sealed=in_box(entry.tests))
+    return Step(
+        "tests", list(entry.test), seconds=config.seconds, fresh=False, sealed=in_box(with_data(files, entry.tests))
+    )
 
 
 def judge_language_tests(run: Run) -> Rung:

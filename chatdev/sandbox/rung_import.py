@@ -15,7 +15,7 @@ from chatdev.sandbox.entry import TEST_FOLDERS, Entry, acts, imports, is_test, p
 from chatdev.sandbox.job import WORK, Run, Step
 from chatdev.sandbox.missing import explain, requirements_of, say_missing, wanted
 from chatdev.sandbox.report import Rung
-from chatdev.sandbox.rung_parse import read_page
+from chatdev.sandbox.rung_parse import is_template, read_page
 from chatdev.sandbox.traces import last_error, plain
 
 PREFIX = "import:"
@@ -213,7 +213,7 @@ def _scripts(files: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
                 suffix == ".js" and re.search(rb"^\s*(import\s.+from\s|import\s*['\"{*]|export\s)", data, re.M)
             )
             found.append((name, f"{len(found)}{'.mjs' if module else '.cjs'}", data))
-        elif suffix in (".html", ".htm") and b"{%" not in data and b"{{" not in data:
+        elif suffix in (".html", ".htm") and not is_template(name, files):
             for line, module, text in read_page(data).scripts:
                 padded = "\n" * (line - 1) + text  # so that Node's line numbers are the page's
                 found.append(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from importlib.util import decode_source
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from chatdev.sandbox.report import Rung
 from chatdev.software.placeholders import find_placeholders
@@ -111,6 +111,7 @@ class _Page(HTMLParser):
         self.stack: list[tuple[str, int]] = []
         self.problems: Found = []
         self.links: list[tuple[int, str]] = []
+        self.base = ""
         self.scripts: list[tuple[int, bool, str]] = []
         self.elements = 0
         self.inline: tuple[int, bool] | None = None
@@ -118,8 +119,10 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements += 1
         values = dict(attrs)
+        if tag == "base":
+            self.base = self.base or (values.get("href") or "").strip()  # the first one counts
         for attribute in ("src", "href", "poster"):
-            if values.get(attribute) and tag != "a":
+            if values.get(attribute) and tag not in ("a", "base"):
                 self.links.append((self.getpos()[0], str(values[attribute])))
         kind = values.get("type") or ""
         if (
@@ -161,15 +164,28 @@ def read_page(data: bytes) -> _Page:
     return page
 
 
-def local_target(page: str, link: str, files: Mapping[str, bytes]) -> str | None:
-    """The product's file a link names, or None when it leads elsewhere (another site, data:, an anchor, a template)."""
-    parts = urlsplit(link.strip())
-    if parts.scheme or parts.netloc or not parts.path or "{" in link:
+def local_target(page: str, link: str, files: Mapping[str, bytes], base: str = "") -> str | None:
+    """The product's file a link names ("" is its own folder), or None when it leads elsewhere (another site, data:, an
+    anchor, a template). `base` is what the page's `<base href>` says.
+    """
+    parts = _split(link)
+    if parts is None or parts.scheme or parts.netloc or not parts.path or "{" in link:
         return None
-    path = unquote(parts.path)
-    base = PurePosixPath(page).parent if not path.startswith("/") else PurePosixPath()
+    path, folder = unquote(parts.path), PurePosixPath(page).parent
+    if base:
+        ground = _split(base)
+        if ground is None or ground.scheme or ground.netloc or "{" in base:
+            return None
+        # Everything behind the last slash of a base is a file, not a folder.
+        folder = (
+            folder / unquote(ground.path).rpartition("/")[0]
+            if not ground.path.startswith("/")
+            else PurePosixPath(unquote(ground.path).rpartition("/")[0].lstrip("/"))
+        )
+    if path.startswith("/"):
+        folder = PurePosixPath()
     pieces: list[str] = []
-    for piece in (base / path.lstrip("/")).parts:
+    for piece in (folder / path.lstrip("/")).parts:
         if piece == ".." and pieces:
             pieces.pop()
         elif piece != "..":
@@ -177,18 +193,50 @@ def local_target(page: str, link: str, files: Mapping[str, bytes]) -> str | None
     return "/".join(pieces)
 
 
+def _split(link: str) -> SplitResult | None:
+    """The parts of an address; None for what is none, such as `http://[`."""
+    try:
+        return urlsplit(link.strip())
+    except ValueError:
+        return None
+
+
+_RENDERS_PY = re.compile(
+    rb"render_template|\bjinja2\b|Jinja2Templates|\bdjango\b|\bmako\b|\bbottle\b|\btornado\b|chevron|pystache"
+    rb"|replace\(\s*f?['\"]\{[{%]"
+)
+_RENDERS_JS = re.compile(
+    rb"(?:require\(|from\s|import\s)\s*['\"](?:express|ejs|nunjucks|handlebars|express-handlebars|hbs|mustache|pug|"
+    rb"eta|liquidjs|twig)['\"]"
+)
+
+
+def is_template(name: str, files: Mapping[str, bytes]) -> bool:
+    """True for a page that a server of the product fills in: its pieces are no pages yet.
+
+    `{{ }}` alone says nothing: pages that fill themselves in by a script hold it too, and are whole.
+    """
+    marked = b"{%" in files[name] or b"{{" in files[name]
+    if not marked and not {"templates", "views"} & set(PurePosixPath(name).parts):
+        return False
+    return any(
+        (_RENDERS_PY if other.endswith(".py") else _RENDERS_JS).search(data)
+        for other, data in files.items()
+        if other.endswith((".py", ".js", ".mjs", ".cjs", ".ts"))
+    )
+
+
 def _html(name: str, files: Mapping[str, bytes]) -> Found:
-    parts = PurePosixPath(name).parts
+    if is_template(name, files):
+        return []
     page = read_page(files[name])
     problems = list(page.problems)
     if not page.elements:
         problems.append((1, "HTML: there is no element in it"))
-    if "templates" in parts or b"{%" in files[name] or b"{{" in files[name]:
-        return []  # a template of a server: its pieces are not pages
     served = any(n.endswith((".py", ".js")) and "/" not in n and b"http" in files[n] for n in files)
     for line, link in page.links:
-        target = local_target(name, link, files)
-        there = target is None or target in files or any(n.startswith(f"{target}/") for n in files)
+        target = local_target(name, link, files, page.base)
+        there = not target or target in files or any(n.startswith(f"{target}/") for n in files)
         if not there and not (served and link.startswith("/")):
             problems.append((line, f"HTML: {link} is not among the product's files"))
     return problems

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from chatdev.errors import UserError
-from chatdev.sandbox.bundle import Bundle, bundle_of, contents, pack
+from chatdev.sandbox.bundle import Bundle, bundle_of, pack
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import TEST_FOLDERS, is_test
+from chatdev.sandbox.hidden import veiled
 from chatdev.sandbox.job import WORK, Run, Step
 from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import plain
@@ -35,12 +36,9 @@ sys.exit(pytest.main([*extra, *sys.argv[2:]]))
 NO_PYTEST = 77
 NO_TESTS = 5
 MAX_XML = 8 * 1024**2
-MAX_SEALED = 200
-"""Test files beyond this are compared and not sealed (an engine holds each one open while a box is made)."""
+MAX_SEALED = 2000
+"""Files and folders that an engine can keep from being written; bubblewrap takes 9,000 words of options."""
 ACCEPTANCE = "acceptance"
-MAX_MESSAGE = 5_000
-LEAST = 10
-"""Characters that make a line of a hidden test worth hiding in a message."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +65,30 @@ def has_tests(files: Mapping[str, bytes]) -> bool:
 
 def tests_step(config: SandboxConfig, start: str, files: Mapping[str, bytes]) -> Step:
     """Run the product's own tests. `start` is the folder its entry point lies in."""
-    mine = [n for n in files if is_test(n) or (n.endswith(".py") and PurePosixPath(n).parts[0] in TEST_FOLDERS)]
     command = _command(["."], f".:{start}")
-    return Step("tests", command, seconds=config.seconds, collect=("junit.xml", "coverage.xml"), sealed=in_box(mine))
+    collect = ("junit.xml", "coverage.xml")
+    return Step("tests", command, seconds=config.seconds, collect=collect, sealed=in_box(with_data(files)))
+
+
+def with_data(files: Iterable[str], tests: Iterable[str] = ()) -> set[str]:
+    """What no program may write while it is tested: test files (and those named), and all that lies in their folders,
+    as an expected result is as good as a test.
+    """
+    return {n for n in files if is_test(n) or TEST_FOLDERS & set(PurePosixPath(n).parts[:-1])} | set(tests)
+
+
+def too_many(sealed: Iterable[str]) -> str:
+    """Why these files cannot all be kept from being written, or ""."""
+    names = [PurePosixPath(name) for name in sealed]
+    mounts = {*names, *(parent for name in names for parent in name.parents)}
+    return (
+        f"more than {MAX_SEALED:,} files of tests cannot be kept from being written" if len(mounts) > MAX_SEALED else ""
+    )
 
 
 def in_box(names: Iterable[str], folder: str = PurePosixPath(WORK).name) -> tuple[str, ...]:
     """Files of the product (or of another folder of the box) as a step's `sealed` names them."""
-    return tuple(f"{folder}/{name}" for name in sorted(names)[:MAX_SEALED])
+    return tuple(f"{folder}/{name}" for name in sorted(names))
 
 
 def accept_step(config: SandboxConfig, start: str, hidden: Bundle, *, fresh: bool = True) -> Step:
@@ -91,7 +105,10 @@ def accept_bundle(path: Path) -> Bundle:
         UserError: nothing is there.
     """
     if path.is_dir():
-        return pack(path)
+        found = pack(path)
+        if wrong := too_many(found.files):
+            raise UserError(wrong, where=str(path), fix="Give fewer files.")
+        return found
     if not path.is_file():
         raise UserError(
             "there are no acceptance tests", where=str(path), fix="Give a folder or a file of pytest tests."
@@ -100,14 +117,14 @@ def accept_bundle(path: Path) -> Bundle:
     return bundle_of({name: path.read_bytes()})
 
 
-def judge_tests(run: Run, hidden: Bundle | None = None) -> Rung:
-    """The rung `tests` or `acceptance` from its run. Of hidden tests only names and messages are shown, and no line of
-    their code, whoever printed it.
+def judge_tests(run: Run, hidden: Bundle | None = None, product: Mapping[str, bytes] | None = None) -> Rung:
+    """The rung `tests` or `acceptance` from its run. Of hidden tests nothing is shown but what `veiled` leaves, with
+    places in the `product`.
     """
     evidence = [f"{run.name}.stdout.txt", *(f"{run.name}.{n}" if n == "junit.xml" else n for n in run.collected)]
     junit = read_junit(run.collected.get("junit.xml", b""))
     if junit and hidden:
-        junit = _covered(junit, hidden)
+        junit = veiled(junit, hidden, product or {})
     changed = [str(name) for name in run.facts.get("changed", [])]
     covered = _coverage(run.collected.get("coverage.xml", b""))
     state, summary = _state(run, junit, changed)
@@ -139,19 +156,6 @@ def read_junit(data: bytes) -> Junit | None:
                 bad.append(Case(where, plain(found.get("message") or ""), plain(found.text or "")))
                 break
     return Junit(total, skipped, tuple(bad))
-
-
-def _covered(junit: Junit, hidden: Bundle) -> Junit:
-    """The same without any line of the hidden tests: a program that is run by them can read and report them."""
-    text = "\n".join(data.decode("utf-8", "replace") for data in contents(hidden).values())
-    lines = {line.strip() for line in text.splitlines() if len(line.strip()) >= LEAST}
-
-    def cover(message: str) -> str:
-        pieces = re.split(r"(\n|\\n)", message[:MAX_MESSAGE])
-        return "".join("[a line of the hidden tests]" if any(s in p for s in lines) else p for p in pieces)
-
-    bad = tuple(Case(case.name, cover(case.message), "") for case in junit.bad)
-    return Junit(junit.total, junit.skipped, bad)
 
 
 def _command(what: list[str], where: str) -> list[str]:

@@ -1,15 +1,14 @@
-"""Rung 4: what has a window shows one that is not blank and moves; a page looks like something and its scripts run."""
+"""Rung 4: what has a window shows one that is not blank and moves (`rung_page` judges pages)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.job import Run
 from chatdev.sandbox.report import Rung
-from chatdev.sandbox.traces import plain
+from chatdev.sandbox.rung_page import judge_page
 
 BLANK = 6
 """A window in which no more pixels than this differ from its background is blank."""
@@ -21,7 +20,7 @@ def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes], no_browser:
     should.
     """
     if entry.web and not entry.gui:
-        return _judge_page(run, files, no_browser)
+        return judge_page(run, entry, files, no_browser)
     if not entry.gui:
         return Rung("window", "skipped", "the product opens no window")
     pictures = run.facts.get("pictures", [])
@@ -55,51 +54,6 @@ def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes], no_browser:
         names,
         facts=facts,
     )
-
-
-def _judge_page(run: Run, files: Mapping[str, bytes], no_browser: str) -> Rung:
-    """A page that was opened in the browser: it has a picture with something on it, and no script died."""
-    page: dict[str, Any] | None = run.facts.get("page")
-    if no_browser:
-        return Rung("window", "skipped", f"the page is not photographed: {no_browser}")
-    if page is None:
-        return Rung("window", "skipped", "no page was served that could be opened")
-    said = [plain(m) for m in page["messages"]]
-    died = [m for m in said if "Uncaught" in m]
-    if page["problem"]:
-        return Rung("window", "unverified", f"the page could not be photographed: {plain(page['problem'])[:300]}")
-    facts = {"console": said}
-    colours = _colours(run.collected.get("page.png", b""))
-    if died and not _needs_elsewhere(files):
-        return Rung(
-            "window", "failed", f"a script of the page died: {died[0]}", "\n".join(said), ("page.png",), facts=facts
-        )
-    if colours < 2:
-        return Rung("window", "failed", "the page is blank", "\n".join(said), ("page.png",), facts=facts)
-    note = f"; {len(died)} errors, as it loads from sites that cannot be reached here" if died else ""
-    return Rung(
-        "window", "passed", f"the page shows {colours} colours{note}", "\n".join(said), ("page.png",), facts=facts
-    )
-
-
-def _colours(png: bytes) -> int:
-    """Number of different colours in a picture; 0 when it cannot be read."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(png)) as image:
-            found = image.convert("RGB").getcolors(1 << 24)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        return 0
-    return len(found or [])
-
-
-def _needs_elsewhere(files: Mapping[str, bytes]) -> bool:
-    """True when a page loads scripts from another site, which no box can reach."""
-    pattern = re.compile(rb"<script[^>]{0,300}src\s*=\s*[\"']?(?:https?:)?//", re.IGNORECASE)
-    return any(pattern.search(data) for name, data in files.items() if name.lower().endswith((".html", ".htm")))
 
 
 def _wants_arrows(files: Mapping[str, bytes]) -> bool:

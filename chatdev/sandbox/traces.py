@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from chatdev.sandbox.job import WORK
 
@@ -10,7 +12,10 @@ TRACEBACK = "Traceback (most recent call last)"
 UNHANDLED = ("Exception in thread ", "Exception in Tkinter callback")
 """Headings that Python's own hooks print for errors nobody handled although the program goes on."""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
 _ERROR = re.compile(
     r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)\b.*|[A-Za-z_][\w.]*: .*)$", re.M
 )
@@ -20,12 +25,37 @@ _IMPORTLIB = re.compile(
 _PLACE = re.compile(r'^  File "([^"\n]+)", line (\d+)', re.M)
 
 
+def clean(text: str) -> str:
+    """Without escape sequences; control, direction and invisible characters, and bytes of a file name that are no
+    UTF-8, are shown as text. What this gives can go to a terminal, into a report and into a page.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _ESCAPE.sub("", text.replace("\r\n", "\n")).replace("\r", "\n")
+    return _CONTROL.sub(_visible, text)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that it could not decode
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def clean_data(value: Any) -> Any:
+    """The same for every text in plain data (lists, tuples, mappings)."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean_data(key): clean_data(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(clean_data(each) for each in value)
+    return value
+
+
 def plain(text: str) -> str:
-    """Without escape sequences, control and direction characters, and without the box's own path before file names."""
-    text = _ESCAPE.sub("", text.replace("\r\n", "\n"))
-    text = text.replace("\r", "\n")
-    text = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
-    text = _IMPORTLIB.sub("", text)
+    """What a program printed: clean, and without the box's own path before file names."""
+    text = _IMPORTLIB.sub("", clean(text))
     return re.sub(rf"{WORK}/|/tmp/chatdev-box-\w+/app/", "", text)
 
 

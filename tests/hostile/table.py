@@ -207,8 +207,9 @@ TABLE = (
             "sandbox/test_hostile_programs.py::test_deleting_its_own_tree_harms_nobody",
             "sandbox/test_ladder.py::test_tests_cannot_be_written_by_the_program_they_judge",
             "sandbox/test_ladder.py::test_a_folder_of_other_tests_put_in_the_place_of_the_right_ones_does_not_pass",
+            "sandbox/test_walls.py::test_a_folder_of_tests_cannot_be_moved_aside_with_all_that_lies_in_it",
             "hostile/test_22_inputs.py::test_no_agent_is_ever_told_a_line_of_the_hidden_tests",
-            "sandbox/test_ladder.py::test_hidden_tests_are_in_no_box_but_their_own_and_what_reads_them_there_is_covered",
+            "sandbox/test_ladder.py::test_hidden_tests_are_in_no_box_but_their_own_and_no_disguise_carries_them_out",
         ),
     ),
     Hostile(

@@ -206,20 +206,23 @@ def test_hidden_tests_show_what_failed_and_not_their_code(rungs, tmp_path):
     text = report.for_model()
     assert report.verdict == "failed"
     assert "test_large_numbers" in text
-    assert "sums are wrong" in text
-    assert "secret_value" not in text
+    assert "AssertionError" in text
+    for word in ("sums are wrong", "secret_value", "42"):
+        assert word not in text
 
 
-def test_hidden_tests_are_in_no_box_but_their_own_and_what_reads_them_there_is_covered(rungs, tmp_path):
+def test_hidden_tests_are_in_no_box_but_their_own_and_no_disguise_carries_them_out(rungs, tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "test_secret.py").write_text(
         "import calc\n\n\ndef test_it():\n    assert calc.add(2, 2) == 4711 - 4707\n"
     )
     spy = (
-        "import pathlib\n"
+        "import base64, pathlib\n"
         "def look():\n    return [path.read_text() for path in pathlib.Path('..').rglob('*secret*.py')]\n"
-        "def add(a, b):\n    raise AssertionError(look()[0] + repr(look()))\n"
+        "def add(a, b):\n    text = look()[0]\n"
+        "    name = base64.b32encode(text.encode()).decode().rstrip('=')\n"
+        "    raise type(name, (Exception,), {})(text + ' '.join(text) + text[::-1] + text.encode().hex())\n"
     )
     report, found = rungs(
         {
@@ -232,8 +235,11 @@ def test_hidden_tests_are_in_no_box_but_their_own_and_what_reads_them_there_is_c
     assert found["tests"].state == "passed", found["tests"].details
     assert (tmp_path / "evidence" / "start.stdout.txt").read_text() == "seen: []\n"
     assert found["acceptance"].state == "failed"
-    assert "a line of the hidden tests" in report.for_model()
+    told = "an error, in calc.py, line 7 (what it compared is hidden, as the test is)"
+    assert found["acceptance"].details == f"test_it\n{told}"
+    assert found["acceptance"].summary == f"1 of 1 tests fail: test_it: {told}"
     assert "4707" not in json.dumps(report.to_json())
+    assert "4707" in (tmp_path / "evidence" / "acceptance.junit.xml").read_text(), "the person finds the rest here"
 
 
 ATTACK = """\
@@ -268,7 +274,8 @@ def test_tests_cannot_be_written_by_the_program_they_judge(rungs, tmp_path, plac
     rung = found["acceptance" if own else "tests"]
     needs(rung)
     assert report.verdict == "failed"
-    assert "refused: write remove rename replace chmod" in rung.details
+    said = (tmp_path / "evidence" / f"{rung.name}.junit.xml").read_text()
+    assert "refused: write remove rename replace chmod" in said
 
 
 def test_a_folder_of_other_tests_put_in_the_place_of_the_right_ones_does_not_pass(rungs):
@@ -280,8 +287,7 @@ def test_a_folder_of_other_tests_put_in_the_place_of_the_right_ones_does_not_pas
     calc = f"def add(a, b):\n    {swap.strip().replace(chr(10), chr(10) + '    ')}\n    return 3\n"
     report, found = rungs({"main.py": "print(1)\n", "calc.py": calc, "tests/test_calc.py": text})
     needs(found["tests"])
-    swapped = report.verdict == "failed" and "were changed while they ran" in report.reason
-    assert swapped or report.verdict == "verified", "either it was noticed or it could not be done"
+    assert report.verdict == "verified", "it could not be done"
 
 
 def test_tests_that_write_beside_themselves_still_pass(rungs):

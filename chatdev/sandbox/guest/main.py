@@ -97,10 +97,10 @@ class Store:
     def changed(self, folder: Path, names: list[str]) -> list[str]:
         """Those of the named files that differ from the archive or are gone."""
         self.file.seek(0)
-        found = []
+        found, wanted = [], set(names)
         with tarfile.open(fileobj=self.file, mode="r:") as tar:
             for member in tar:
-                data = tar.extractfile(member) if member.name in names else None
+                data = tar.extractfile(member) if member.name in wanted else None
                 if data is not None and not _is(folder / member.name, data.read()):
                     found.append(member.name)
         return found
@@ -147,7 +147,7 @@ class Box:
             env["DISPLAY"] = screen.name
         elif self.plan["display"]:
             self.speaker.send("out", f"no display: {self.no_screen}\r\n".encode())
-        relay = Relay(self.speaker, self.ground)
+        relay = Relay(self.speaker, self.ground, self.plan)
         try:
             code = relay.run(step, env, str(self.work), source, screen)
         except OSError as error:

@@ -165,18 +165,48 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """Memory held by the given processes; pages they share are counted once for each."""
-    page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-    fields = (_read(PROC / str(pid) / "statm").split() for pid in pids)
-    return sum(int(f[1]) - int(f[2]) for f in fields if len(f) > 2) * page
+def held_bytes(pids: list[int], *, files: bool) -> int:
+    """Memory held by the given processes, and by the `files` of a box that has file systems of its own in memory.
+
+    Shared memory that is a file at the same time counts once: whichever of the two sums is larger.
+    """
+    own = shared = 0
+    for pid in pids:
+        # The kernel's own sums; pages that several processes share are split among them.
+        rows = _read(PROC / str(pid) / "smaps_rollup") or _read(PROC / str(pid) / "status")
+        own += _kilobytes(rows, "Pss_Anon:", "RssAnon:")
+        shared += _kilobytes(rows, "Pss_Shmem:", "RssShmem:")
+    return own + max(shared, _files_in_memory() if files else 0)
+
+
+def _kilobytes(rows: str, *names: str) -> int:
+    for row in rows.splitlines():
+        if row.startswith(names):
+            return int(row.split()[1]) * 1024
+    return 0
+
+
+def _files_in_memory() -> int:
+    """Bytes of all files in the tmpfs mounts of this box."""
+    total, known = 0, set()
+    for row in _read(PROC / "self" / "mounts").splitlines():
+        fields = row.split()
+        if len(fields) > 2 and fields[2] == "tmpfs":
+            try:
+                room, device = os.statvfs(fields[1]), Path(fields[1]).stat().st_dev
+            except OSError:
+                continue
+            if device not in known:
+                known.add(device)
+                total += (room.f_blocks - room.f_bfree) * room.f_frsize
+    return total
 
 
 class Limits:
     """Counts what the control group had to refuse, before and after a step (cgroup v1 and v2)."""
 
-    def __init__(self, space: str, disk: int) -> None:
-        self.space, self.disk = space, disk
+    def __init__(self, places: tuple[str, ...], disk: int) -> None:
+        self.places, self.disk = places, disk
         self.before = self._counts()
 
     def hit(self) -> str | None:
@@ -190,11 +220,14 @@ class Limits:
     def full(self) -> bool:
         if not self.disk or not hasattr(os, "statvfs"):
             return False
-        try:
-            room = os.statvfs(self.space)
-        except OSError:
-            return False  # a program may delete anything, its own folders too
-        return room.f_bavail * room.f_frsize < self.disk / 200
+        for place in self.places:
+            try:
+                room = os.statvfs(place)
+            except OSError:
+                continue  # a program may delete anything, its own folders too
+            if room.f_bavail * room.f_frsize < self.disk / 200:
+                return True
+        return False
 
     @staticmethod
     def _counts() -> dict[str, int]:

@@ -17,7 +17,7 @@ import time
 from typing import IO, Any
 
 from chatdev.sandbox.guest.frames import Speaker
-from chatdev.sandbox.guest.procs import Ground, ports_of
+from chatdev.sandbox.guest.procs import Ground, held_bytes, ports_of
 from chatdev.sandbox.guest.screen import Screen, keep_focus
 
 CONTROL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
@@ -35,8 +35,8 @@ def with_terminal(command: list[str], env: dict[str, str]) -> list[str]:
 class Relay:
     """One program, its terminal, and any number of connections to its ports."""
 
-    def __init__(self, speaker: Speaker, ground: Ground) -> None:
-        self.speaker, self.ground = speaker, ground
+    def __init__(self, speaker: Speaker, ground: Ground, plan: dict[str, Any]) -> None:
+        self.speaker, self.ground, self.plan = speaker, ground, plan
         self.master = -1
         self.links: dict[int, socket.socket] = {}
         self.helpers: list[subprocess.Popen[bytes]] = []
@@ -55,9 +55,27 @@ class Relay:
         os.close(slave)
         for work in (lambda: self._listen(source), self._speak, lambda: self._ports(screen is not None)):
             threading.Thread(target=work, daemon=True).start()
-        code = process.wait()
+        code = self._wait(process)
         time.sleep(0.1)  # the last words are still in the terminal
         return code
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        """The program's exit status; it is ended when its time is over, or its memory where no group holds that."""
+        until = time.monotonic() + float(self.plan["deadline"])
+        while True:
+            try:
+                return process.wait(timeout=0.3)
+            except subprocess.TimeoutExpired:
+                over = "memory" if self._too_large() else "time" if time.monotonic() > until else ""
+            if over:
+                self.speaker.send("out", f"\r\nit ran into the {over} limit and was ended\r\n".encode())
+                process.kill()
+                process.wait()
+                return 137
+
+    def _too_large(self) -> bool:
+        most = self.plan["watch_memory"]
+        return bool(most) and held_bytes(self.ground.strangers(), files=self.plan["own_namespace"]) > most
 
     def _show(self, screen: Screen) -> None:
         """Serve the display to a browser: x11vnc for the picture, websockify and noVNC for the page."""

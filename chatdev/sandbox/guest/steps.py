@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chatdev.sandbox.guest.frames import Keeper
-from chatdev.sandbox.guest.procs import Ground, Limits, resident_bytes
+from chatdev.sandbox.guest.procs import Ground, Limits, held_bytes
 from chatdev.sandbox.guest.serve import with_terminal
 
 FLOOD = 256 * 1024**2
@@ -178,7 +178,7 @@ def run_step(
         "signs": [], "notes": [], "error": "", "facts": {},
     }  # fmt: skip
     cwd = str(Path(plan["work"]) / step["cwd"])
-    limits = Limits(plan["space"], int(plan["disk"]))
+    limits = Limits((plan["space"], plan["work"]), int(plan["disk"]))
     try:
         running = Running(step, env, cwd, int(plan["keep"]))
     except OSError as error:
@@ -221,7 +221,7 @@ def _wait(
             return None
         if plan["watch_memory"] and running.age > next_sum:
             next_sum = running.age + 0.2
-            if resident_bytes(ground.strangers()) > plan["watch_memory"]:
+            if held_bytes(ground.strangers(), files=plan["own_namespace"]) > plan["watch_memory"]:
                 result["limit"] = "memory"
                 return None
         if watcher is not None and watcher.look(running, result):
