@@ -122,7 +122,7 @@ class _Sitting:
         while data := self.terminal.read():
             if b"\x03" in data and self.terminal.raw:
                 now = time.monotonic()
-                if now - self.interrupted < 2:
+                if now - self.interrupted < 2 or data.count(b"\x03") > 1:  # both may come in one piece
                     self.ending.set()
                     return
                 self.interrupted = now

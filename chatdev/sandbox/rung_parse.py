@@ -217,8 +217,9 @@ def is_template(name: str, files: Mapping[str, bytes]) -> bool:
     `{{ }}` alone says nothing: pages that fill themselves in by a script hold it too, and are whole.
     """
     marked = b"{%" in files[name] or b"{{" in files[name]
-    if not marked and not {"templates", "views"} & set(PurePosixPath(name).parts):
-        return False
+    placed = bool({"templates", "views"} & set(PurePosixPath(name).parts))
+    if marked == placed:
+        return marked
     return any(
         (_RENDERS_PY if other.endswith(".py") else _RENDERS_JS).search(data)
         for other, data in files.items()

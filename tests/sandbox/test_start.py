@@ -88,7 +88,7 @@ def test_a_real_terminal_gets_keys_colours_and_its_size(person, product):
 
 def test_control_c_goes_to_the_program(person, product):
     folder = product({
-        "main.py": "import time\nprint('ready', flush=True)\ntry:\n    time.sleep(60)\n"
+        "main.py": "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    print('told to stop')\n    raise SystemExit(5)\n"
     })  # fmt: skip
     master, slave = pty.openpty()

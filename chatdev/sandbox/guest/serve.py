@@ -53,10 +53,13 @@ class Relay:
             start_new_session=True,
         )  # fmt: skip
         os.close(slave)
-        for work in (lambda: self._listen(source), self._speak, lambda: self._ports(screen is not None)):
+        speaking = threading.Thread(target=self._speak, daemon=True)
+        speaking.start()
+        for work in (lambda: self._listen(source), lambda: self._ports(screen is not None)):
             threading.Thread(target=work, daemon=True).start()
         code = self._wait(process)
-        time.sleep(0.1)  # the last words are still in the terminal
+        # The last words are still in the terminal; it ends when nobody has it open, which a child left behind may.
+        speaking.join(timeout=2)
         return code
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
