@@ -70,6 +70,22 @@ def parting(a: Product, b: Product) -> Parting:
     return Parting(sides[0], sides[1], said, same, _words(sides[0].event, sides[1].event), commit, files, patch)
 
 
+def where(side: Side) -> str:
+    """In words: the step and what is said there, or with which step this run ends."""
+    step = side.step.label if side.step is not None else "the beginning"
+    if side.event is None:
+        return f"ends with {step}"
+    event = side.event
+    what = {
+        "told": f"{event.get('agent')} is told by {event.get('by')}",
+        "said": f"{event.get('agent')} says",
+        "answered": f"the person answers: {event.get('answer')}",
+        "message": f"the customer says to {event.get('to')}",
+        "artifact": f"{event.get('name')} becomes",
+    }[event.kind]
+    return f"{step}, {what} ({event.key})"
+
+
 def _side(name: str, now: list[Event], spoken: list[Event], common: int, head: str | None) -> Side:
     event = spoken[common] if common < len(spoken) else None
     steps = steps_of(now)

@@ -136,31 +136,18 @@ def diff_command(a: str, b: str, words: bool, code: bool, out: str | None, as_js
 
 
 def _in_words(found: Parting) -> list[str]:
+    from chatdev.chain.parting import where
+
     if found.same:
         return [f"The two dialogues are the same: {found.replies} replies."]
     lines = [f"The first {found.replies} replies are the same. Then:"]
-    lines += [f"  {mark} {side.name}: {_where(side)}" for mark, side in (("-", found.a), ("+", found.b))]
+    lines += [f"  {mark} {side.name}: {where(side)}" for mark, side in (("-", found.a), ("+", found.b))]
     lines += ["", *found.words]
     for mark, side in (("-", found.a), ("+", found.b)):
         if side.event is not None:
             then = ", ".join(side.steps) or "nothing more"
             lines += ["", f"{mark} {side.name} goes on for {side.replies} replies: {then}"]
     return lines
-
-
-def _where(side: Side) -> str:
-    step = side.step.label if side.step is not None else "the beginning"
-    if side.event is None:
-        return f"ends with {step}"
-    event = side.event
-    what = {
-        "told": f"{event.get('agent')} is told by {event.get('by')}",
-        "said": f"{event.get('agent')} says",
-        "answered": f"the person answers: {event.get('answer')}",
-        "message": f"the customer says to {event.get('to')}",
-        "artifact": f"{event.get('name')} becomes",
-    }[event.kind]
-    return f"{step}, {what} ({event.key})"
 
 
 def _in_code(found: Parting, patch_only: bool) -> list[str]:

@@ -132,8 +132,12 @@ def products(warehouse: Path) -> list[Product]:
             return []
     except (OSError, ValueError) as error:
         raise UserError(f"this cannot be a warehouse ({error})", where=str(warehouse)[:200]) from error
-    found = [Product(path) for path in warehouse.resolve().iterdir() if (path / OURS / "journal.jsonl").is_file()]
-    return sorted(found, key=lambda product: product.journal.stat().st_mtime, reverse=True)
+    found: list[tuple[float, Product]] = []
+    for path in warehouse.resolve().iterdir():
+        with contextlib.suppress(OSError):  # no product, or deleted at this moment
+            if (path / OURS / "journal.jsonl").is_file():
+                found.append((Product(path).journal.stat().st_mtime, Product(path)))
+    return [product for _, product in sorted(found, key=lambda one: one[0], reverse=True)]
 
 
 def find(warehouse: Path, name: str) -> Product:

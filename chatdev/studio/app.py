@@ -7,36 +7,34 @@ room, and answers JSON. A `UserError` becomes a line that the page shows.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chatdev.errors import UserError, UserErrors
 from chatdev.run.inbox import Inbox
-from chatdev.studio import letters, product_files
+from chatdev.run.lock import holder
+from chatdev.studio import letters, lookup, paging, product_files
 from chatdev.studio.catalogue import Catalogue, Run
 from chatdev.studio.evidence import read_evidence
 from chatdev.studio.follow import follow
 from chatdev.studio.guard import Guard
-from chatdev.studio.items import item_of
 from chatdev.studio.launch import Launcher
 from chatdev.studio.paint import read_patch
+from chatdev.studio.plain_json import encode
 from chatdev.studio.workshop import Workshop
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-PAGE = 120
-"""Items of one page of the dialogue."""
-
-MOST_COMMITS = 400
-"""Commits that the page lists."""
+MOST_FOLLOWERS = 100
+"""Event streams at once; one is a browser tab that looks at a run."""
 
 Body = dict[str, Any]
 
@@ -53,6 +51,7 @@ class Studio:
         self.catalogue = Catalogue(warehouse)
         self.launcher = Launcher(warehouse)
         self.workshop = Workshop(Path.cwd())
+        self._followers = 0
         # Read once: what is not among these names cannot be asked for.
         self._files = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in _files(STATIC)}
 
@@ -63,12 +62,16 @@ class Studio:
             routes=[
                 Route("/api/products", _read(self._products)),
                 Route("/api/products", _write(self._start), methods=["POST"]),
+                Route("/api/parting/{a}/{b}", _read(self._parting)),
                 Route("/api/companies", _read(self._companies)),
                 Route("/api/companies/{id}", _read(self._company)),
                 Route("/api/companies/{id}/{action}", _write(self._edit), methods=["POST"]),
                 Route(product, _read(self._state)),
                 Route(f"{product}/items", _read(self._items)),
-                Route(f"{product}/moments", _read(self._moments)),
+                Route(f"{product}/moments", _read(lambda request: paging.moments(self._run(request)))),
+                Route(f"{product}/steps", _read(lambda request: lookup.steps(self._run(request)))),
+                Route(f"{product}/blame", _read(self._blame)),
+                Route(f"{product}/export", self._export),
                 Route(f"{product}/asked", _read(self._asked)),
                 Route(f"{product}/events", self._events),
                 Route(f"{product}/commits/{{sha}}", _read(self._commit)),
@@ -124,7 +127,7 @@ class Studio:
             last = event.id
             if event.kind == "words":
                 words[event["agent"]] = words.get(event["agent"], "") + event["text"]
-        items, earlier = self._page(run, before=state["last_id"] + 1)
+        items, earlier = paging.before(run, state["last_id"] + 1)
         return {
             "chain": run.chain,
             "chain_error": run.chain_error,
@@ -133,17 +136,8 @@ class Studio:
             "earlier": earlier,
             "words": words,
             "last_id": max(last, state["last_id"]),
-            "commits": _commits(run),
+            "commits": paging.commits(run),
         }
-
-    def _moments(self, request: Request) -> Any:
-        """Where the slider of a replay can stand: `[id, seconds since 1970, step]`."""
-        found, step = [], ""
-        for event in self._run(request).feed.until(1 << 60):
-            step = event.get("step", "") if event.kind == "step_started" else step
-            if event.kind in MOMENTS:
-                found.append([event.id, event.at, step])
-        return {"moments": found}
 
     def _asked(self, request: Request) -> Any:
         """What a person is asked now, ready to be shown: a diff in colours, with the files that it touches."""
@@ -155,42 +149,51 @@ class Studio:
         return {**asked, "patch": patch, "files": product_files.texts(run.product.root, [one["path"] for one in patch])}
 
     def _items(self, request: Request) -> Any:
+        """A page of the dialogue, before or after an event; without either, the newest."""
         run = self._run(request)
         if "after" in request.query_params:
-            items = self._after(run, _number(request, "after", 0))
-            return {"items": items}
-        items, earlier = self._page(run, _number(request, "before", 1 << 60))
+            return {"items": paging.after(run, _number(request, "after", 0))}
+        items, earlier = paging.before(run, _number(request, "before", 1 << 60))
         return {"items": items, "earlier": earlier}
-
-    def _page(self, run: Run, before: int) -> tuple[list[Body], bool]:
-        """The last items before an id, oldest first, and whether there are earlier ones."""
-        found: list[Body] = []
-        for event in reversed(run.feed.until(before - 1)):
-            item = item_of(event, run.titles)
-            if item is not None:
-                if len(found) == PAGE:
-                    return found[::-1], True
-                found.append(item)
-        return found[::-1], False
-
-    def _after(self, run: Run, last: int) -> list[Body]:
-        found: list[Body] = []
-        for event in run.feed.after(last):
-            item = item_of(event, run.titles) if event.kind not in ("words", "progress") else None
-            if item is not None:
-                found.append(item)
-            if len(found) == PAGE:
-                break
-        return found
 
     async def _events(self, request: Request) -> Response:
         try:
             run = await run_in_threadpool(self._run, request)
         except UserError as error:
-            return JSONResponse({"error": str(error)}, 404)
+            return _json({"error": str(error)}, 404)
+        if self._followers >= MOST_FOLLOWERS:
+            return _json({"error": f"{MOST_FOLLOWERS} pages follow runs already"}, 503)
         last = request.headers.get("last-event-id") or request.query_params.get("from", "0")
-        number = int(last) if last.isascii() and last.isdigit() else 0
-        return StreamingResponse(follow(run, number), media_type="text/event-stream")
+        number = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else 0
+        return StreamingResponse(self._counted(follow(run, number)), media_type="text/event-stream")
+
+    async def _counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self._followers += 1
+        try:
+            async for part in stream:
+                yield part
+        finally:
+            self._followers -= 1
+
+    def _parting(self, request: Request) -> Any:
+        names = request.path_params
+        return lookup.where_they_part(self.catalogue.product(names["a"]), self.catalogue.product(names["b"]))
+
+    def _blame(self, request: Request) -> Any:
+        place = f"{request.query_params.get('path', '')}:{_number(request, 'line', 0)}"
+        return lookup.who_wrote(self._product(request), place, self._run(request).titles)
+
+    def _export(self, request: Request) -> Response:
+        """The run as one HTML page, to be kept; never shown by the studio itself."""
+        from chatdev.export import page
+
+        try:
+            product = self._product(request)
+            text = page(product)
+        except (UserError, OSError) as error:
+            return _json({"error": str(error)}, 404)
+        kept = {"content-disposition": f'attachment; filename="{product.name}.html"'}
+        return Response(text.encode("utf-8", "replace"), media_type="text/html; charset=utf-8", headers=kept)
 
     def _commit(self, request: Request) -> Any:
         return product_files.commit(self._product(request).root, request.path_params["sha"])
@@ -209,10 +212,10 @@ class Studio:
         try:
             folder = self._product(request).evidence
         except UserError as error:
-            return JSONResponse({"error": str(error)}, 404)
+            return _json({"error": str(error)}, 404)
         found = read_evidence(folder, names["step"], names["file"])
         if found is None:
-            return JSONResponse({"error": "there is no such evidence"}, 404)
+            return _json({"error": "there is no such evidence"}, 404)
         return Response(found[0], media_type=found[1])
 
     def _start(self, request: Request, body: Body) -> Any:
@@ -222,12 +225,19 @@ class Studio:
         """Speak to a run by letter, or start a command that goes on with it."""
         product, action = self._product(request), request.path_params["action"]
         inbox = Inbox(product.inbox)
+        if action in ("answer", "stop") and holder(product.ours) is None:
+            # A letter that nobody reads now would be read by whoever resumes the run.
+            raise UserError("the run is not at work any more")
         if action == "answer":
             inbox.put(letters.answer(body))
         elif action == "message":
             inbox.put(letters.message(body))
         elif action == "stop":
             inbox.put({"kind": "stop"})
+        elif action == "undo":
+            self.launcher.undo(product, _options(body, ("to",)))
+        elif action == "redo":
+            self.launcher.undo(product, ["--redo"])
         elif action == "resume":
             self.launcher.resume(product, _options(body, ("model", "sandbox")))
         elif action == "fork":
@@ -239,14 +249,6 @@ class Studio:
 
 
 RUN_OPTIONS = ("name", "company", "model", "review", "sandbox", "seed", "from")
-MOMENTS = frozenset({"step_started", "said", "committed", "checked", "answered", "stopped", "run_ended"})
-"""Kinds at which the slider of a replay can stand."""
-
-
-def _commits(run: Run) -> list[Body]:
-    """The newest commits, oldest first."""
-    made = [event for event in run.feed.until(1 << 60) if event.kind == "committed" and event.get("sha")]
-    return [{**event.data, "id": event.id} for event in made[-MOST_COMMITS:]]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -281,7 +283,7 @@ def _write(handler: Callable[[Request, Body], Any]) -> Callable[[Request], Await
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            return JSONResponse({"error": "a JSON object is wanted"}, 400)
+            return _json({"error": "a JSON object is wanted"}, 400)
         return await run_in_threadpool(_answered, lambda: handler(request, body))
 
     return handle
@@ -289,8 +291,14 @@ def _write(handler: Callable[[Request, Body], Any]) -> Callable[[Request], Await
 
 def _answered(make: Callable[[], Any]) -> Response:
     try:
-        return JSONResponse(make())
+        return _json(make())
     except UserErrors as found:
-        return JSONResponse({"error": str(found), "errors": [str(one) for one in found.errors]}, 422)
+        return _json({"error": str(found), "errors": [str(one) for one in found.errors]}, 422)
     except UserError as error:
-        return JSONResponse({"error": str(error)}, 404 if error.what.startswith("there is no such") else 422)
+        return _json({"error": str(error)}, 404 if error.what.startswith("there is no such") else 422)
+    except OSError as error:  # a product that is deleted while it is looked at
+        return _json({"error": f"it cannot be read ({error.strerror})"}, 404)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type="application/json")

@@ -77,6 +77,8 @@ class Run:
         found = state.to_json()
         pid = holder(self.product.ours)
         damage = self.feed.damage or found["damage"]
+        if pid is None:
+            found["asked"] = None  # nobody would read the answer; whoever resumes the run is asked again
         return found | {"product": self.product.name, "pid": pid, "at_work": pid is not None, "damage": damage}
 
     @property
@@ -117,10 +119,18 @@ class Catalogue:
 
     def rows(self) -> list[dict[str, Any]]:
         """The list of products, newest first."""
-        return [_row(product) for product in products(self.warehouse) if _NAME.fullmatch(product.name)]
+        rows = (_row(product) for product in products(self.warehouse) if _NAME.fullmatch(product.name))
+        return [row for row in rows if row]
 
 
-def _row(product: Product) -> dict[str, Any]:
+def _row(product: Product) -> dict[str, Any] | None:
+    try:
+        return _read_row(product)
+    except OSError:  # deleted at this moment
+        return None
+
+
+def _read_row(product: Product) -> dict[str, Any]:
     report = product.report() or {}
     started = _started(product)
     picture = newest_picture(product.evidence)
@@ -131,6 +141,7 @@ def _row(product: Product) -> dict[str, Any]:
         "company": str(report.get("company") or (started.get("company", "") if started else "")),
         "verdict": str(report.get("verdict") or "unverified"),
         "state": "at work" if at_work else str(report.get("state") or "interrupted"),
+        "reason": str(report.get("reason") or "")[:300],
         "changed": product.journal.stat().st_mtime,
         "tokens": report.get("tokens"),
         "money": report.get("money"),

@@ -31,6 +31,8 @@ class Feed:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self.gone = False
+        """The journal cannot be found any more."""
         self._reset(generation=0)
 
     def _reset(self, generation: int) -> None:
@@ -54,7 +56,9 @@ class Feed:
             try:
                 found = self.path.stat()
             except OSError:
+                self.gone = self._file is not None
                 return
+            self.gone = False
             name = (found.st_dev, found.st_ino)
             if self._file not in (None, name) or found.st_size < self._offset - len(self._rest):
                 self._reset(self.generation + 1)

@@ -13,6 +13,14 @@ from chatdev.run.journal import Event
 from chatdev.run.ledger import Ledger
 from chatdev.studio.chain_map import FINAL, node_of, rounds_of
 
+_READ = frozenset(
+    {"undone", "redone", "life", "run_started", "step_started", "said", "committed", "rung", "checked"}
+    | {"asked", "answered", "stopped", "run_ended"}
+)
+"""Kinds that have a reader here."""
+_KEEPS_UNDONE = frozenset({"undone", "redone", "moved", "life", "stopped"})
+"""Kinds after which an undo can still be taken back (see `chain.undo`)."""
+
 
 class RunState:
     """State of one run after the events read so far.
@@ -40,6 +48,8 @@ class RunState:
         self.asked: dict[str, Any] | None = None
         self.last_id = 0
         self.at = 0.0
+        self.undone: list[tuple[str, str, str]] = []
+        """The goings back that can still be taken back: the step, and the state and the reason before."""
         self.damage = ""
 
     def read_all(self, events: Iterable[Event]) -> RunState:
@@ -51,9 +61,10 @@ class RunState:
         """Fold in one event; one that lacks what its kind must have is told as damage and passed over."""
         self.last_id, self.at = event.id, event.at
         self.spend(event)
-        reader = getattr(self, f"_{event.kind}", None)
-        if reader is not None:
-            self._guarded(event, reader)
+        if event.kind not in _KEEPS_UNDONE:
+            self.undone = []
+        if event.kind in _READ:
+            self._guarded(event, getattr(self, f"_{event.kind}"))
 
     def spend(self, event: Event) -> None:
         """Fold one event into the ledger alone."""
@@ -62,22 +73,29 @@ class RunState:
     def _guarded(self, event: Event, reader: Callable[[Event], None]) -> None:
         try:
             reader(event)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
             self.damage = self.damage or f"event {event.id}, {event.kind}: {error}"
 
     def _undone(self, event: Event) -> None:
-        self.state, self.reason = "stopped", "a step was undone"
+        self.undone.append((str(event["step"]), self.state, self.reason))
+        self.state, self.reason, self.asked = "stopped", f"undone: {event['title']} [{event['step']}]", None
+
+    def _redone(self, event: Event) -> None:
+        _, self.state, self.reason = self.undone.pop()
 
     def _life(self, event: Event) -> None:
         self.state, self.reason = "interrupted", "not finished"
         self.asked = None
 
     def _run_started(self, event: Event) -> None:
-        self.facts = {name: event.get(name) for name in ("task", "company", "models", "titles", "seed", "source")}
+        titles = {str(name): str(title) for name, title in (event.get("titles") or {}).items()}
+        texts = {name: str(event.get(name) or "") for name in ("task", "company")}
+        self.facts = {name: event.get(name) for name in ("models", "seed", "source")} | texts | {"titles": titles}
 
     def _step_started(self, event: Event) -> None:
         self._leave()
-        self.step, self.node = event["step"], node_of(event["step"], self._known)
+        self.step = str(event["step"])
+        self.node = node_of(self.step, self._known)
         self.nodes[self.node] = "on"
         self.rounds |= rounds_of(self.step)
         if event["phase"] == "verify":
@@ -88,7 +106,13 @@ class RunState:
             self.nodes[self.node] = "done"
 
     def _said(self, event: Event) -> None:
-        self.windows[event["agent"]] = {**event["window"], "model": event["model"]}
+        window, notes = event["window"], event["window"].get("notes") or {}
+        self.windows[event["agent"]] = {
+            **{name: int(window[name]) for name in ("held", "total", "bytes")},
+            "tokens_per_second": float(window["tokens_per_second"]),
+            "notes": {str(name): str(value) for name, value in notes.items()},
+            "model": str(event["model"]),
+        }
 
     def _committed(self, event: Event) -> None:
         self.commits += bool(event["sha"])
@@ -132,6 +156,7 @@ class RunState:
             "ladder_step": self.ladder_step,
             "commits": self.commits,
             "asked": self.asked,
+            "undone": self.undone[-1][0] if self.undone else "",
             "last_id": self.last_id,
             "at": self.at,
             "damage": self.damage,

@@ -92,14 +92,30 @@ class Launcher:
             UserError: the command refused, in its own words.
         """
         known = {one.name for one in products(self.warehouse)}
-        child = self._start(["fork", str(product.root), *self._out(), *arguments], "")
-        if child.process.wait(PATIENCE) != 0:
-            raise UserError(child.last_words())
+        self._do(["fork", str(product.root), *self._out(), *arguments])
         made = next((one for one in products(self.warehouse) if one.name not in known), None)
         if made is None:
             raise UserError("the fork cannot be found", where=str(self.warehouse))
         self.resume(made, [])
         return made.name
+
+    def undo(self, product: Product, arguments: list[str]) -> None:
+        """Go back a step of a run that is not at work, or forth again.
+
+        Raises:
+            UserError: the command refused, in its own words.
+        """
+        self._do(["undo", str(product.root), *arguments])
+
+    def _do(self, arguments: list[str]) -> None:
+        """A command that ends soon."""
+        child = self._start(arguments, "")
+        try:
+            status = child.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise UserError("it takes unusually long; look again in a while") from None
+        if status != 0:
+            raise UserError(child.last_words())
 
     def at_work(self) -> int:
         """How many of the started processes are still running; those that ended are collected."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+from chatdev.run.journal import read_events
 from chatdev.screen.text import safe
 
 from .conftest import environment
@@ -85,3 +86,16 @@ def until(page, expression):
     while not page.evaluate(expression):
         assert time.monotonic() < end, expression
         page.wait_for_timeout(50)
+
+
+def run_address(product):
+    return f"#/run/{product.name}"
+
+
+def wait_for_end(page):
+    page.wait_for_selector(".kind-run_ended", timeout=120_000)
+
+
+def events_of(product, *kinds):
+    found, _ = read_events(product / ".chatdev" / "journal.jsonl")
+    return [event for event in found if not kinds or event.kind in kinds]

@@ -2,6 +2,7 @@
 // kept for this tab only.
 
 const KEY = "studio-token";
+const UNSEEN = 5000;
 
 export function takeToken() {
   const found = /^#token=([\w-]+)$/.exec(location.hash);
@@ -48,12 +49,18 @@ export const post = async (path, body = {}) => (await request(path, {
   method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" },
 })).json();
 
-export const put = async (path, body) => (await request(path, {
-  method: "PUT", body: JSON.stringify(body), headers: { "content-type": "application/json" },
-})).json();
-
 /** A picture of the evidence as an address the page may show. */
 export const picture = async (path) => URL.createObjectURL(await (await request(path)).blob());
+
+/** A file to be kept, saved by the browser. */
+export async function download(path, name) {
+  const address = await picture(path);
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
 
 export const text = async (path) => (await request(path)).text();
 
@@ -62,7 +69,10 @@ export const productPath = (name, rest = "") => `products/${encodeURIComponent(n
 export const evidencePath = (name, step, file) =>
   productPath(name, `/evidence/${encodeURIComponent(step)}/${encodeURIComponent(file)}`);
 
-/** Server-sent events with a header (EventSource can send none): goes on after a broken line where it stood. */
+/**
+ * Server-sent events with a header (EventSource can send none): goes on after a broken line where it stood. A tab that
+ * nobody sees lets its line go after a while: a browser has six for one server, and more tabs than that are opened.
+ */
 export class EventStream {
   constructor(path, last, hear) {
     this.path = path;
@@ -70,24 +80,40 @@ export class EventStream {
     this.hear = hear;
     this.open = true;
     this.stopper = new AbortController();
+    this.seen = () => {
+      clearTimeout(this.timer);
+      if (document.hidden) this.timer = setTimeout(() => this.stopper.abort(), UNSEEN);
+      else if (this.wake) this.wake();
+    };
+    document.addEventListener("visibilitychange", this.seen);
     this.run();
   }
 
   close() {
     this.open = false;
+    document.removeEventListener("visibilitychange", this.seen);
+    clearTimeout(this.timer);
     this.stopper.abort();
+    if (this.wake) this.wake();
   }
 
   async run() {
     while (this.open) {
+      this.stopper = new AbortController();
       try {
         const answer = await request(`${this.path}?from=${this.last}`, { signal: this.stopper.signal });
         this.hear("connected", {});
         await this.read(answer.body.getReader());
       } catch (error) {
-        if (!this.open || error.status === 401 || error.status === 404) return;
+        if (error.status === 404 && this.open) this.hear("gone", {});
+        if (error.status === 401 || error.status === 404) return;
       }
       if (!this.open) return;
+      if (this.stopper.signal.aborted && document.hidden) {
+        await new Promise((done) => { this.wake = done; });
+        this.wake = null;
+        continue;
+      }
       this.hear("lost", {});
       await new Promise((done) => setTimeout(done, 1000));
     }

@@ -1,6 +1,7 @@
 // The dialogue: a list that holds a few hundred items at most, whatever the length of the run. Earlier and later ones
 // are fetched when they come near; the newest end is followed while it is in sight.
 
+import { Announcer } from "./announce.js";
 import { get, productPath } from "./api.js";
 import { button, h } from "./dom.js";
 import { itemElement, Typing } from "./item.js";
@@ -15,15 +16,17 @@ export class Dialogue {
     this.earlier = false;
     this.atEnd = true;
     this.typing = new Map();
-    this.list = h("ol", { class: "items", role: "log", "aria-live": "polite", "aria-label": "The dialogue" });
+    this.list = h("ol", { class: "items", role: "log", "aria-live": "off", "aria-label": "The dialogue" });
     this.live = h("ol", { class: "items", "aria-live": "off", "aria-label": "Being written" });
     this.newest = button("Newest ↓", () => this.toEnd(), { class: "newest", hidden: true });
     this.scroller = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Dialogue" },
       this.list, this.live);
-    this.element = h("div", { class: "dialogue" }, this.scroller, this.newest);
+    this.announcer = new Announcer(view);
+    this.element = h("div", { class: "dialogue" }, this.scroller, this.newest, this.announcer.element);
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     // Pictures that arrive late must not push the newest words out of sight.
     this.followed = true;
+    this.top = 0;
     const resized = new ResizeObserver(() => { if (this.followed && this.atEnd) this.bottom(); });
     for (const one of [this.list, this.live, this.scroller]) resized.observe(one);
   }
@@ -45,6 +48,7 @@ export class Dialogue {
   add(item) {
     if (item.agent && item.kind === "said") this.quiet(item.agent);
     if (item.unsaid) [...this.typing.keys()].forEach((agent) => this.quiet(agent));
+    this.announcer.hear(item);
     if (!this.atEnd) { this.newest.hidden = false; return; }
     const follow = this.following();
     this.put([item]);
@@ -68,6 +72,11 @@ export class Dialogue {
     this.typing.delete(agent);
   }
 
+  /** Nobody is at work any more: what is half written stays so. */
+  breakOff() {
+    this.typing.forEach((box) => box.stop());
+  }
+
   put(items, first = false) {
     const known = new Set(this.items.map((one) => one.id));
     const fresh = items.filter((one) => !known.has(one.id));
@@ -84,6 +93,7 @@ export class Dialogue {
   bottom() {
     this.followed = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.top = this.scroller.scrollTop;
     this.newest.hidden = this.atEnd;
   }
 
@@ -96,10 +106,12 @@ export class Dialogue {
   }
 
   async scrolled() {
-    this.followed = this.following();
-    this.newest.hidden = this.followed;
-    if (this.loading) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    // Only a person scrolls up. What grew below (a picture that came late) is not that.
+    this.followed = this.following() || (this.followed && scrollTop >= this.top - 2);
+    this.top = scrollTop;
+    this.newest.hidden = this.followed && this.atEnd;
+    if (this.loading) return;
     if (this.earlier && scrollTop < NEAR) await this.load("before");
     else if (!this.atEnd && !this.view.past && scrollHeight - scrollTop - clientHeight < NEAR) await this.load("after");
   }
@@ -137,14 +149,36 @@ export class Dialogue {
     this.bottom();
   }
 
-  /** Bring the newest visit of a step into sight, if it is among the items at hand. */
-  goTo(node) {
-    const heads = [...this.list.querySelectorAll("[data-step]")].filter((one) =>
-      one.dataset.step && one.dataset.step.split(".").filter((part) => !/^\d+$/.test(part)).join(".") === node);
-    const head = heads.pop();
-    if (!head) return false;
-    head.scrollIntoView({ block: "start" });
-    head.querySelector("h3").focus({ preventScroll: true });
-    return true;
+  /** Bring the newest visit of a step into sight. */
+  async goTo(node) {
+    const { steps } = await get(productPath(this.view.name, "/steps"));
+    const plain = (path) => path.split(".").filter((part) => !/^\d+$/.test(part)).map((part) => part.replace(/~\d+$/, "")).join(".");
+    const found = steps.filter((one) => plain(one.path) === node && one.id <= this.view.state.last_id).pop();
+    if (found) await this.jump(found.id);
+    return Boolean(found);
+  }
+
+  /** Bring one event into sight, wherever in the run it stands. */
+  async jump(id, focus = true) {
+    if (!this.find(id)) {
+      const page = await get(productPath(this.view.name, `/items?before=${id + 1}`));
+      const typing = [...this.typing.entries()];
+      this.show(page.items, page.earlier, false);
+      for (const [agent, box] of typing) { this.typing.set(agent, box); this.live.append(box.element); }
+      const later = await get(productPath(this.view.name, `/items?after=${id}`));
+      if (this.view.past) later.items = later.items.filter((one) => one.id <= this.view.state.last_id);
+      this.put(later.items);
+    }
+    const item = this.find(id);
+    if (!item) return;
+    this.followed = false;
+    // Not scrollIntoView: it would move everything around the dialogue as well.
+    this.scroller.scrollTop += item.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top - 12;
+    this.top = this.scroller.scrollTop;
+    if (focus) (item.querySelector("h3") || item).focus({ preventScroll: true });
+  }
+
+  find(id) {
+    return this.list.querySelector(`[data-id="${Number(id)}"]`);
   }
 }

@@ -35,6 +35,29 @@ export function replace(element, ...children) {
 export const button = (text, act, properties = {}) =>
   h("button", { type: "button", ...properties, on: { click: act } }, text);
 
+/** Names of files may hold characters that turn the reading direction round or show nothing: they are written out. */
+export const visible = (text) => String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
+
+/** Part of a page; one that cannot be drawn (a damaged journal) says so, and the others stand. */
+export function safely(make) {
+  try {
+    return make();
+  } catch (error) {
+    return h("p", { class: "problem" }, `This cannot be shown: ${error.message}`);
+  }
+}
+
+/** A form that opens below its button: Escape closes it, and the keyboard is back at the button. */
+export function closing(form, opener, closed) {
+  const close = () => {
+    form.remove();
+    closed();
+    if (opener && opener.isConnected) opener.focus();
+  };
+  form.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } });
+  return close;
+}
+
 let count = 0;
 /** An id that no other element has; labels and tabs need them. */
 export const unique = (stem) => `${stem}-${++count}`;

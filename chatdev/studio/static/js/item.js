@@ -1,10 +1,10 @@
 // One event of a run as the page lists it. The texts in `.line` are the terminal's own lines, word for word.
 
 import { evidencePath, picture } from "./api.js";
-import { button, h } from "./dom.js";
+import { button, h, safely, visible } from "./dom.js";
 
 const COLOURS = 8;
-const BLOCK = /(<file path="[^"\n]*">\n?[\s\S]*?<\/file>|^```[^\n]*\n[\s\S]*?^```$)/gm;
+const LONGEST = 20000;
 
 /** A colour that stays with a role. */
 export function hue(role) {
@@ -18,21 +18,60 @@ export function avatar(role, title) {
   return h("span", { class: "avatar", "aria-hidden": "true", data: { hue: hue(role) } }, letters);
 }
 
+/** The parts of a reply as `[name, text]`, prose with the name null. One pass: an endless or hostile reply costs no more. */
+export function parts(text) {
+  const found = [];
+  let prose = [], block = null;
+  const lines = text.split("\n").map((line, at, all) => (at < all.length - 1 ? `${line}\n` : line));
+  const flush = () => { if (prose.length) found.push([null, prose.join("")]); prose = []; };
+  for (const line of lines) {
+    const bare = line.trimEnd();
+    const file = line.length < 2000 && /^\s*<file path="([^"\n]*)">/.exec(line);
+    if (block && file && !block.file) { // a fence that was never closed
+      for (const one of block.lines) prose.push(one);
+      block = null;
+    }
+    if (block) {
+      block.lines.push(line);
+      if (block.file ? bare.endsWith("</file>") : bare === "```") {
+        found.push([block.name, block.lines.join("")]);
+        block = null;
+      }
+      continue;
+    }
+    const fence = !file && line.startsWith("```") && line.length < 200 && /^```(\S*)/.exec(bare);
+    if (!file && !fence) { prose.push(line); continue; }
+    flush();
+    block = { file: Boolean(file), name: (file ? file[1] : fence[1]) || "code", lines: [line] };
+    if (file && bare.endsWith("</file>")) { found.push([block.name, line]); block = null; }
+  }
+  if (block) for (const one of block.lines) prose.push(one); // never closed: it is no file
+  flush();
+  return found;
+}
+
+function prose(text) {
+  if (text.length <= LONGEST) return h("span", { class: "prose" }, text);
+  const rest = h("span", { class: "prose", hidden: true }, text.slice(LONGEST));
+  const more = button(`Show all ${text.length.toLocaleString("en")} characters`, () => { rest.hidden = false; more.remove(); }, { class: "small" });
+  return [h("span", { class: "prose" }, text.slice(0, LONGEST)), rest, more];
+}
+
 /** A reply: prose as it is, files folded away under their names. Nothing is left out. */
 export function words(text) {
-  return h("div", { class: "words" }, text.split(BLOCK).filter(Boolean).map((part) => {
-    const file = /^<file path="([^"\n]*)">/.exec(part);
-    const fence = /^```(\S*)/.exec(part);
-    if (!file && !fence) {
+  return h("div", { class: "words" }, parts(String(text)).map(([name, part]) => {
+    if (name === null && !part.trim()) return h("span", { class: "gap" }, part);
+    if (name === null) {
       // Empty lines beside a folded file are there, and take no room.
-      const [, before, middle, after] = /^(\n*)([\s\S]*?)(\n*)$/.exec(part);
-      return [before && h("span", { class: "gap" }, before), middle && h("span", { class: "prose" }, middle),
-        after && h("span", { class: "gap" }, after)];
+      const start = part.length - part.trimStart().length;
+      const head = part.slice(0, part.lastIndexOf("\n", start - 1) + 1), tail = part.length - part.trimEnd().length;
+      const middle = part.slice(head.length, part.length - tail);
+      return [head && h("span", { class: "gap" }, head), prose(middle),
+        tail > 0 && h("span", { class: "gap" }, part.slice(part.length - tail))];
     }
-    const lines = part.split("\n").length - 2;
-    const name = file ? file[1] : fence[1] || "code";
+    const lines = part.trimEnd().split("\n").length - 2;
     return h("details", { class: "block" },
-      h("summary", {}, h("code", {}, name), h("small", {}, ` ${lines} lines`)), h("pre", { class: "code" }, part));
+      h("summary", {}, h("code", {}, visible(name)), h("small", {}, ` ${Math.max(1, lines)} lines`)), h("pre", { class: "code" }, part));
   }));
 }
 
@@ -126,33 +165,47 @@ const plain = (item) => item.lines.map((line) =>
 
 /** The element of one item. */
 export function itemElement(item, view) {
-  const broken = (item.unsaid || []).map((one) => h("div", { class: "said broken" },
+  const broken = [item.unsaid || []].flat().map((one) => h("div", { class: "said broken" },
     avatar(one.agent, view.title(one.agent)), h("div", { class: "bubble" },
       h("header", {}, h("b", {}, view.title(one.agent)), h("span", { class: "rest" }, ": broken off")), words(one.text))));
-  const make = item.kind === "committed" && !item.sha ? plain : MAKERS[item.kind] || plain;
+  const known = Object.hasOwn(MAKERS, item.kind) && !(item.kind === "committed" && !item.sha);
+  const make = known ? MAKERS[item.kind] : plain;
   const at = new Date(item.at * 1000);
-  return h("li", { class: `item kind-${item.kind}`, title: at.toLocaleTimeString("en"),
-    data: { id: item.id, step: item.kind === "step_started" ? item.step : "" } }, broken, make(item, view));
+  return h("li", { class: `item kind-${item.kind}`, title: at.toLocaleTimeString("en"), tabindex: "-1",
+    data: { id: item.id, step: item.kind === "step_started" ? item.step : "" } }, broken, safely(() => make(item, view)));
 }
 
 /** The box in which a reply is typed. */
 export class Typing {
   constructor(agent, title) {
-    this.all = "";
+    this.line = this.inside = "";
     this.text = null;
     this.words = h("div", { class: "words" });
+    this.state = h("span", { class: "rest" }, " is writing …");
     this.element = h("li", { class: "item typing" }, h("div", { class: "said" }, avatar(agent, title),
-      h("div", { class: "bubble" }, h("header", {}, h("b", {}, title), h("span", { class: "rest" }, " is writing …")),
-        this.words)));
+      h("div", { class: "bubble" }, h("header", {}, h("b", {}, title), this.state), this.words)));
   }
 
-  /** Source is set in the type of source while it is written. */
+  /** Source is set in the type of source while it is written. Only the newest line is looked at, however long the reply. */
   add(words) {
-    this.all += words;
-    const inside = this.all.lastIndexOf("<file ") > this.all.lastIndexOf("</file>") || (this.all.split("\n```").length % 2 === 0);
-    const kind = inside ? "prose mono" : "prose";
+    this.line = (this.line + words).split("\n").reduce((line, next, at) => {
+      if (at) this.ended(line);
+      return next;
+    }, "");
+    if (this.line.length > 2000) this.line = this.line.slice(-2000);
+    const kind = this.inside || /^\s*<file |^```/.test(this.line) ? "prose mono" : "prose";
     if (!this.text || this.text.className !== kind) this.words.append(this.text = h("span", { class: kind }));
     this.text.append(document.createTextNode(words));
   }
-}
 
+  ended(line) {
+    if (!this.inside) this.inside = /^\s*<file path="/.test(line) ? "file" : line.startsWith("```") ? "fence" : "";
+    else if (this.inside === "file" ? line.includes("</file>") : line.trimEnd() === "```") this.inside = "";
+  }
+
+  /** Nobody goes on writing. */
+  stop() {
+    this.element.classList.add("stopped");
+    this.state.textContent = ": broken off; Resume goes on";
+  }
+}

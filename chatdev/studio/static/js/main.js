@@ -44,10 +44,15 @@ async function go() {
       if (here.isConnected) leave = made || null;
       else if (made) made();
     } catch (error) {
-      replace(here, h("h1", {}, "This page cannot be shown"), h("p", { class: "problem" }, error.message));
+      lost(here, error.message);
     }
     return;
   }
+  lost(replace(main).appendChild(h("div", { class: "page" })), "There is no such page in the studio.");
+}
+
+function lost(place, why) {
+  replace(place, h("h1", {}, "This page cannot be shown"), h("p", { class: "problem" }, why), h("p", {}, h("a", { href: "#/" }, "All products")));
 }
 
 function locked() {

@@ -1,13 +1,14 @@
 // You at the table: answering what you are asked, speaking to agents.
 
 import { get, post, productPath } from "./api.js";
-import { button, field, h, replace, toast } from "./dom.js";
+import { button, field, h, replace, safely, toast, visible } from "./dom.js";
 import { patchFile } from "./files.js";
 
 const LABELS = {
   approve: "Approve", comment: "Send the comment", edit: "Save my edits", reject: "Reject: do it again",
-  skip: "Skip", stop: "Stop the run", always: "Approve, and don’t ask again",
+  skip: "Skip: take it back and go on", stop: "Stop the run",
 };
+const TO_AGENTS = { comment: "Answer", skip: "Leave it open" };
 
 export class Question {
   constructor(view) {
@@ -22,10 +23,11 @@ export class Question {
     if (id === this.id) return;
     this.id = id;
     this.element.hidden = !id;
+    this.element.dataset.id = id;
     if (!id) { replace(this.element); return; }
     try {
       const found = await get(productPath(this.view.name, "/asked"));
-      if (this.id === id) this.draw(found);
+      if (this.id === id) { const broken = safely(() => this.draw(found)); if (broken) replace(this.element, broken); }
     } catch (error) {
       replace(this.element, h("p", { class: "problem" }, error.message));
     }
@@ -35,9 +37,14 @@ export class Question {
     const choices = asked.choices && asked.choices.length ? asked.choices : ["approve", "comment", "stop"];
     const comment = h("textarea", { rows: 2 });
     const edits = new Map();
-    const act = (choice) => button(LABELS[choice] || choice, () => this.answer(asked, choice, comment, edits),
-      { class: choice === "approve" ? "primary" : choice === "stop" ? "danger" : "", data: { choice } });
-    const editing = choices.includes("edit") ? this.editor(asked, edits) : null;
+    const words = asked.about === "question" ? { ...LABELS, ...TO_AGENTS } : LABELS;
+    const act = (choice, label = words[choice] || choice, scope = "") => button(label,
+      () => this.answer(asked, choice, choice === "always" ? scope : comment.value.trim(), edits, comment), { class:
+        choice === "approve" || (choice === "comment" && asked.about === "question") ? "primary" : choice === "stop" ? "danger" : "",
+        data: { choice, scope } });
+    const main = choices.filter((one) => !["edit", "always", "stop"].includes(one));
+    const quiet = [choices.includes("always") && [act("always", "Approve, and don’t ask again about this phase"),
+      act("always", "… in this whole run", "run")], choices.includes("stop") && act("stop")];
     const head = h("h3", { tabindex: "-1" }, asked.about === "question" ? "An agent asks you: " : "Please look at this: ", asked.title || asked.step);
     replace(this.element, head,
       asked.reasons && h("div", { class: "reasons" }, h("h4", {}, "The reasons"), h("pre", {}, [asked.reasons].flat().join("\n"))),
@@ -45,27 +52,29 @@ export class Question {
         : h("pre", { class: "subject" }, asked.subject || ""),
       asked.evidence && h("p", { class: "quiet" }, `The last checks: ${asked.evidence.verdict}, ${asked.evidence.reason}`,
         asked.evidence.current ? "" : " (before the newest changes)"),
-      editing,
-      (choices.includes("comment") || choices.includes("reject")) && field(asked.about === "question" ? "Your answer" : "Your comment", comment),
-      h("p", { class: "choices" }, choices.map(act)));
-    head.focus({ preventScroll: false });
+      choices.includes("edit") && this.editor(asked, edits, act("edit")),
+      (choices.includes("comment") || choices.includes("reject")) && field(asked.about === "question" ? "Your answer" : "Your comment, or the reason why it is rejected", comment),
+      h("p", { class: "choices" }, main.map((one) => act(one))),
+      quiet.some(Boolean) && h("p", { class: "choices quietly" }, quiet));
+    // Whoever is typing a message or reading elsewhere keeps the keyboard where it is; the question is announced.
+    if (!document.activeElement || document.activeElement === document.body || document.activeElement.id === "main") head.focus();
   }
 
-  editor(asked, edits) {
+  editor(asked, edits, save) {
     const names = Object.keys(asked.files || {});
     const make = (name, text) => {
       const area = h("textarea", { rows: 14, class: "mono", spellcheck: "false", wrap: "off" });
       area.value = text;
       area.addEventListener("input", () => edits.set(name, area.value));
-      return field(name || "The text", area);
+      return field(visible(name) || "The text", area);
     };
     return h("details", { class: "edits" }, h("summary", {}, "Edit it yourself"),
-      names.length ? names.map((name) => make(name, asked.files[name])) : make("", asked.subject || ""));
+      names.length ? names.map((name) => make(name, asked.files[name])) : make("", asked.subject || ""),
+      h("p", {}, save, " ", h("small", {}, names.length ? "It becomes a commit of yours, and the agents are told." : "The agents are told.")));
   }
 
-  async answer(asked, choice, comment, edits) {
-    const text = comment.value.trim();
-    if (choice === "comment" && !text) { toast("Write a comment first.", true); comment.focus(); return; }
+  async answer(asked, choice, text, edits, comment) {
+    if (choice === "comment" && !text) { toast("Write something first.", true); comment.focus(); return; }
     if (choice === "edit" && !edits.size) { toast("Nothing was edited.", true); return; }
     const body = { question: asked.question, answer: choice, text };
     if (choice === "edit") {
@@ -74,7 +83,9 @@ export class Question {
     }
     try {
       await post(productPath(this.view.name, "/answer"), body);
-      replace(this.element, h("p", { class: "quiet" }, "Your answer is on its way."));
+      const told = h("p", { class: "quiet", tabindex: "-1" }, "Your answer is on its way.");
+      replace(this.element, told);
+      told.focus();
     } catch (error) {
       toast(error.message, true);
     }

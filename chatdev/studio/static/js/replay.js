@@ -17,6 +17,7 @@ export class Replay {
       button("‹", () => this.step(-1), { class: "small", "aria-label": "One moment back" }),
       button("›", () => this.step(1), { class: "small", "aria-label": "One moment on" }),
       this.slider, this.where, this.speed, button("Close replay", () => this.close(), { class: "small" }));
+    this.element.addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
     this.slider.addEventListener("input", () => this.show());
   }
 
@@ -31,10 +32,12 @@ export class Replay {
     await this.show();
   }
 
-  close() {
+  async close() {
     this.pause();
     this.element.hidden = true;
-    this.view.live();
+    await this.view.live();
+    const again = [...this.view.actions.children].find((one) => one.textContent === "Replay");
+    if (again) again.focus();
   }
 
   get at() { return Number(this.slider.value); }

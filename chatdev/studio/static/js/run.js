@@ -1,11 +1,11 @@
 // One run: loaded once, then followed. The server folds the journal; this draws what it says.
 
-import { EventStream, get, post, productPath } from "./api.js";
+import { download, EventStream, get, post, productPath } from "./api.js";
 import { ChainPicture } from "./chain.js";
 import { Dialogue } from "./dialogue.js";
-import { button, duration, h, number, replace, toast } from "./dom.js";
+import { button, duration, h, number, replace, safely, toast } from "./dom.js";
 import { Files } from "./files.js";
-import { forkForm } from "./fork.js";
+import { forkForm, undoForm } from "./fork.js";
 import { chip } from "./home.js";
 import { messageForm, Question } from "./person.js";
 import { Replay } from "./replay.js";
@@ -13,8 +13,10 @@ import { costs, Ladder, streams } from "./side.js";
 import { Tabs } from "./tabs.js";
 
 export class RunView {
-  constructor(name) {
+  /** `ended` is called whenever the run ceases to be at work. */
+  constructor(name, ended = () => {}) {
     this.name = name;
+    this.ended = ended;
     this.past = false;
     this.state = null;
     this.dialogue = new Dialogue(this);
@@ -61,10 +63,12 @@ export class RunView {
     this.past = false;
     this.commits = found.commits;
     this.chain = new ChainPicture(found.chain, (step) => this.goTo(step));
-    replace(this.chainPlace, found.chain.length ? this.chain.element : h("p", { class: "problem" }, found.chain_error));
+    replace(this.chainPlace, found.chain.length ? this.chain.element
+      : h("p", { class: "problem" }, `The chain cannot be drawn: ${found.chain_error}`));
     this.draw(found.state);
     this.dialogue.show(found.items, found.earlier);
     for (const [agent, text] of Object.entries(found.words)) this.dialogue.words(agent, text);
+    if (!found.state.at_work) this.dialogue.breakOff();
     this.stream = new EventStream(productPath(this.name, "/events"), found.last_id, (kind, data) => this.hear(kind, data));
   }
 
@@ -81,6 +85,7 @@ export class RunView {
     else if (kind === "state") this.draw(data);
     else if (kind === "progress") this.loading(data);
     else if (kind === "reset") this.live();
+    else if (kind === "gone") this.gone();
     else if (kind === "lost") this.element.classList.add("lost");
     else if (kind === "connected") this.element.classList.remove("lost");
   }
@@ -90,38 +95,63 @@ export class RunView {
     this.progress.textContent = `${what} ${Math.round(done * 100)} %`;
   }
 
+  gone() {
+    this.close();
+    this.notice.hidden = false;
+    replace(this.notice, "This product is not in the warehouse any more. What you see is what was read of it before. ",
+      h("a", { href: "#/" }, "All products"));
+    replace(this.actions);
+    this.talk.hidden = this.question.element.hidden = true;
+  }
+
   draw(state) {
+    const before = this.state;
     this.state = state;
+    if (before && before.at_work && !state.at_work && !state.past) { this.dialogue.breakOff(); this.ended(); }
     this.heading.textContent = (state.task || this.name).split("\n")[0].slice(0, 160);
     const now = state.past ? "replay" : state.at_work ? (state.asked ? "waits for you" : "at work") : state.state;
     replace(this.status, chip({ state: now, verdict: state.verdict }), " ",
       h("span", {}, [state.step && h("code", {}, state.step), `${number(state.total.tokens)} tokens`, state.money_text,
         duration(state.seconds)].filter(Boolean).flatMap((one, at) => (at ? [" · ", one] : [one]))),
-      h("span", { class: "reason" }, state.at_work && !state.past ? "" : state.reason));
+      h("span", { class: "reason" }, this.why(state)));
     if (!state.at_work) this.progress.hidden = true;
     this.notice.hidden = !state.damage;
-    this.notice.textContent = state.damage ? `The journal is damaged at ${state.damage}` : "";
+    this.notice.textContent = state.damage ? `The journal is damaged at ${state.damage}. What can be read of it is shown; the files are in the product’s folder.` : "";
     this.drawActions(state);
     this.chain.update(state);
     this.ladder.update(state);
     this.files.update(this.commits.filter((one) => one.id <= state.last_id));
-    replace(this.streams, streams(state, this));
-    replace(this.costs, costs(state, this));
+    replace(this.streams, safely(() => streams(state, this)));
+    replace(this.costs, safely(() => costs(state, this)));
     this.question.update(state);
     this.talk.hidden = !state.at_work || state.past;
     if (!this.rolesSet && state.titles) { this.talk.setRoles(state.titles); this.rolesSet = true; }
   }
 
+  why(state) {
+    if (state.at_work && !state.past) return "";
+    if (state.state === "interrupted" && !state.past) return "the process ended before the run did; nothing is lost, Resume goes on";
+    return state.reason;
+  }
+
   drawActions(state) {
-    const now = `${state.at_work} ${state.state} ${state.past}`;
+    const now = `${state.at_work} ${state.state} ${state.past} ${state.undone}`;
     if (now === this.actionsFor) return;
     this.actionsFor = now;
     const can = !state.past;
     replace(this.actions,
       can && state.at_work && button("Stop", () => this.act("stop", "It stops, saved."), { class: "danger" }),
       can && !state.at_work && state.state !== "finished" && button("Resume", () => this.act("resume", "The run goes on."), { class: "primary" }),
-      can && button("Fork", () => this.fork()),
-      can && button("Replay", () => this.replay.open()));
+      can && !state.at_work && button("Undo", (event) => this.open(undoForm, event.target)),
+      can && !state.at_work && state.undone && button("Redo", () => this.act("redo", "It is back.")),
+      can && button("Fork", (event) => this.open(forkForm, event.target)),
+      can && button("Replay", () => this.replay.open()),
+      can && button("Export", () => this.export(), { title: "The run as one HTML page, to be kept or sent" }));
+  }
+
+  async export() {
+    try { await download(productPath(this.name, "/export"), `${this.name}.html`); }
+    catch (error) { toast(error.message, true); }
   }
 
   async act(what, told) {
@@ -129,10 +159,14 @@ export class RunView {
     catch (error) { toast(error.message, true); }
   }
 
-  fork() {
-    if (this.forking) { this.forking.remove(); this.forking = null; return; }
-    this.forking = forkForm(this, () => { this.forking = null; });
-    this.element.querySelector(".run-head").after(this.forking);
+  /** Open a form below the head; the button that opened it closes it. */
+  open(make, opener) {
+    const same = this.form && this.form.make === make;
+    if (this.form) { this.form.element.remove(); this.form = null; }
+    if (same) return;
+    const element = make(this, opener, () => { this.form = null; });
+    this.form = { make, element };
+    this.element.querySelector(".run-head").after(element);
   }
 
   async showPast(id) {
@@ -149,9 +183,14 @@ export class RunView {
     await this.files.commit(sha);
   }
 
-  goTo(step) {
-    if (matchMedia("(max-width: 1099px)").matches) this.tabs.choose("dialogue");
-    if (!this.dialogue.goTo(step)) toast("That step is not among the events shown; scroll up, or use the replay.");
+  async goTo(step) {
+    if (this.dialogue.element.offsetParent === null) this.tabs.choose("dialogue");
+    if (!(await this.dialogue.goTo(step))) toast("The run has not come to that step.");
+  }
+
+  async jump(id, focus = true) {
+    if (this.dialogue.element.offsetParent === null) this.tabs.choose("dialogue");
+    await this.dialogue.jump(id, focus);
   }
 }
 
@@ -160,6 +199,7 @@ export async function runPage(place, name) {
   await view.live();
   place.classList.add("wide");
   replace(place, view.element);
+  // Behind what was asked when the items came: they have no height before they are in the page.
   view.dialogue.bottom();
   document.title = `${name} · ChatDev studio`;
   return () => view.close();

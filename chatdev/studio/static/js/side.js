@@ -1,7 +1,7 @@
 // The panels beside the dialogue: the ladder, the streams, and what was spent.
 
 import { evidencePath, text } from "./api.js";
-import { duration, h, number, replace } from "./dom.js";
+import { duration, h, number, replace, safely } from "./dom.js";
 import { avatar, rungPictures } from "./item.js";
 
 const MARKS = { passed: "passed", failed: "failed", skipped: "does not apply", unverified: "not checked" };
@@ -36,12 +36,12 @@ export class Ladder {
       return;
     }
     replace(this.element, h("p", { class: "quiet" }, "The checks of ", h("code", {}, state.ladder_step)),
-      h("ol", { class: "rungs" }, state.rungs.map((rung) => h("li", { data: { state: rung.state } },
+      h("ol", { class: "rungs" }, state.rungs.map((rung) => safely(() => h("li", { data: { state: rung.state } },
         h("p", {}, h("b", {}, rung.name), " ", h("span", { class: "state" }, MARKS[rung.state] || rung.state),
           h("small", {}, ` ${duration(rung.seconds)}`)),
         h("p", {}, rung.summary), rungPictures(this.view.name, state.ladder_step, rung),
         rung.details && rung.details !== rung.summary && rung.state !== "passed" && h("pre", {}, rung.details),
-        evidence(this.view, state.ladder_step, rung)))));
+        evidence(this.view, state.ladder_step, rung))))));
   }
 }
 
