@@ -41,7 +41,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(EVENTS)
 def test_whatever_a_journal_holds_the_studio_answers(events):
     with TemporaryDirectory() as folder:

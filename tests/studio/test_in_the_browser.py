@@ -13,6 +13,7 @@ from .pages import (
     all_items,
     as_terminal,
     even,
+    events_of,
     product_in,
     run_address,
     shown,
@@ -179,3 +180,51 @@ def test_the_token_is_in_no_request_and_leaves_the_address(studio, open_page):
     assert asked
     assert not [url for url in asked if studio.token in url or not url.startswith((studio.origin, "blob:"))]
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", studio.origin)
+
+
+TINY = """\
+extends: solo
+gui: false
+stream: {window: 1024, scope: run, precision: fp32}
+limits: {reply_tokens: 60}
+chain: [solo, solo, solo, solo]
+"""
+
+
+def test_the_window_of_a_local_model_is_watched_as_it_moves_on(studio, open_page):
+    pytest.importorskip("torch")
+    from tests.chain.writer import write_model
+
+    model = write_model(studio.folder / "model")
+    (studio.folder / "tiny").mkdir()
+    (studio.folder / "tiny" / "company.yaml").write_text(TINY, encoding="utf-8")
+    page = open_page("#/new")
+    page.get_by_label("What shall be built?").fill("tic tac toe")
+    page.get_by_label("Company").select_option(label="tiny")
+    page.get_by_label("Model").fill(model)
+    page.get_by_text("More").click()
+    page.get_by_label("Sandbox").select_option("none")
+    page.get_by_label("Seed").fill("7")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_selector(".actions button")
+    page.get_by_role("tab", name="Streams").click()
+    page.wait_for_selector(".streams dl")
+    page.evaluate(
+        "() => { window.seen = []; const read = () => { const all = Object.fromEntries([...document.querySelectorAll("
+        "'.streams dl div')].map(one => [one.children[0].textContent, one.children[1].textContent]));"
+        "if (all['all in all']) seen.push(all) }; read();"
+        "new MutationObserver(read).observe(document.querySelector('.side-place'), {childList: true, subtree: true}) }"
+    )
+    wait_for_end(page)
+    product = product_in(studio.folder)
+    said = [event["window"] for event in events_of(product, "said")]
+    until(page, f"seen.at(-1)['all in all'] === '{said[-1]['total']:,}'")
+    first, *_, last = page.evaluate("seen")
+    as_number = lambda text: int(text.replace(",", ""))  # noqa: E731
+    assert as_number(first["all in all"]) < as_number(last["all in all"])
+    assert as_number(last["in the window"]) == said[-1]["held"] <= 1024
+    assert as_number(last["evicted"]) == said[-1]["total"] - said[-1]["held"] > as_number(first["evicted"])
+    assert last["memory"] == f"{said[-1]['bytes'] / 1e6:.1f} MB"
+    assert re.fullmatch(r"\d+ tok/s", last["speed"])
+    label = page.locator(".window-bar").get_attribute("aria-label")
+    assert f"{said[-1]['total'] - said[-1]['held']:,} evicted" in label
