@@ -63,12 +63,28 @@ class Entry:
     """The files that it runs."""
 
 
-def is_test(name: str) -> bool:
-    """True for files that pytest would collect, and their helpers."""
+def is_test(name: str, data: bytes | None = None) -> bool:
+    """True for files that pytest would collect, and their helpers. With its `data` a file like `typing_test.py` is a
+    test only where something in it is one.
+    """
     path = PurePosixPath(name)
     if path.suffix != ".py":
         return False
-    return path.name.startswith("test_") or path.stem.endswith("_test") or path.name == "conftest.py"
+    if path.name.startswith("test_") or path.name == "conftest.py":
+        return True
+    if not path.stem.endswith("_test"):
+        return False
+    tree = parse(data) if data is not None and not TEST_FOLDERS & set(path.parts[:-1]) else None
+    return tree is None or any(_is_test(node) for node in tree.body)
+
+
+def _is_test(node: ast.stmt) -> bool:
+    """A test, or a class of them; also below a condition, as they are made in loops."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name.startswith("test")
+    if isinstance(node, ast.ClassDef):
+        return any(_is_test(part) for part in node.body)
+    return isinstance(node, ast.If | ast.For | ast.Try | ast.With) and any(_is_test(part) for part in node.body)
 
 
 def find_entry(files: Mapping[str, bytes]) -> Entry | None:
@@ -135,7 +151,7 @@ def _depth(name: str) -> tuple[int, str]:
 
 
 def _python(files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tuple[str, str] | None:
-    sources = sorted((n for n in files if n.endswith(".py") and not _aside(n)), key=_depth)
+    sources = sorted((n for n in files if n.endswith(".py") and not _aside(n, files[n])), key=_depth)
     for depth_limit in (0, 1, 9):
         for wanted in MAIN_NAMES:
             for name in sources:
@@ -164,11 +180,11 @@ def _python(files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tupl
     return None
 
 
-def _aside(name: str) -> bool:
+def _aside(name: str, data: bytes) -> bool:
     """Tests, packaging and examples are not where a product starts."""
     parts = PurePosixPath(name).parts
     return (
-        is_test(name)
+        is_test(name, data)
         or parts[0] in TEST_FOLDERS | {"examples", "docs", "scripts"}
         or parts[-1] in ("setup.py", "noxfile.py")
     )

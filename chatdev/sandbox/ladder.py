@@ -148,10 +148,10 @@ class _Climber:
     def _accept(self, engine: Engine, hidden: Bundle) -> None:
         """The user's hidden tests, in a box of their own: no other step can read them."""
         build = build_steps(self.entry, self.config) if self.entry and self.entry.build else []
-        step = accept_step(self.config, self._start(), hidden, fresh=not build)
+        step = accept_step(self.config, self._start(), self.files, hidden, fresh=not build)
         run = engine.perform(self._job([*build, step], {ACCEPTANCE: hidden}))[-1]
         self._keep(run)
-        self._add(judge_tests(run, hidden, self.files))
+        self._add(judge_tests(run, self.files, hidden))
 
     def _job(self, steps: list[Step], extra: dict[str, Bundle]) -> Job:
         display = bool(self.entry and self.entry.gui)
@@ -190,7 +190,7 @@ class _Climber:
         elif run.name == "tests" and self.entry and self.entry.test:
             self._add(judge_language_tests(run))
         elif run.name == "tests":
-            self._add(judge_tests(run))
+            self._add(judge_tests(run, self.files))
 
     def _help(self, engine: Engine, entry: Entry, refused: Run) -> Rung:
         """A command-line program that wants arguments has started when it can explain itself."""

@@ -1,7 +1,8 @@
 """Rungs 5 and 6: pytest in the box, judged by its exit status and junit.xml; the user's own tests stay hidden.
 
 The engine seals the test files: nothing in the box can write them. After the run they are compared all the same with
-what was sent in, so a program that puts others in their place does not pass.
+what was sent in, so a program that puts others in their place does not pass. And the report is counted: every test
+that the files define has to be in it, and none may be skipped unless the tests themselves say so.
 """
 
 from __future__ import annotations
@@ -13,27 +14,16 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from chatdev.errors import UserError
-from chatdev.sandbox.bundle import Bundle, bundle_of, pack
+from chatdev.sandbox.bundle import Bundle, bundle_of, contents, pack
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import TEST_FOLDERS, is_test
+from chatdev.sandbox.expected import judges_itself, promised, test_files
 from chatdev.sandbox.hidden import veiled
 from chatdev.sandbox.job import WORK, Run, Step
+from chatdev.sandbox.pytest_run import NO_PYTEST, pytest_command
 from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import plain
 
-RUNNER = """\
-import importlib.util, sys
-sys.path[:] = [p for p in sys.path if p]  # the product's folder comes later: its pytest.py is not the judge
-if importlib.util.find_spec("pytest") is None:
-    sys.exit(77)
-import pytest
-extra = []
-if importlib.util.find_spec("pytest_cov"):
-    extra = ["--cov=.", "--cov-report=xml:coverage.xml"]
-sys.path[:0] = [p for p in sys.argv[1].split(":") if p]
-sys.exit(pytest.main([*extra, *sys.argv[2:]]))
-"""
-NO_PYTEST = 77
 NO_TESTS = 5
 MAX_XML = 8 * 1024**2
 MAX_SEALED = 2000
@@ -57,15 +47,17 @@ class Junit:
     total: int
     skipped: int
     bad: tuple[Case, ...]
+    names: frozenset[str] = frozenset()
+    """Every test in it, without parameters; and the modules that were left out as a whole."""
 
 
 def has_tests(files: Mapping[str, bytes]) -> bool:
-    return any(is_test(n) and not n.endswith("conftest.py") for n in files)
+    return bool(test_files(files))
 
 
 def tests_step(config: SandboxConfig, start: str, files: Mapping[str, bytes]) -> Step:
     """Run the product's own tests. `start` is the folder its entry point lies in."""
-    command = _command(["."], f".:{start}")
+    command = pytest_command(test_files(files), ".", start, files)
     collect = ("junit.xml", "coverage.xml")
     return Step("tests", command, seconds=config.seconds, collect=collect, sealed=in_box(with_data(files)))
 
@@ -91,9 +83,13 @@ def in_box(names: Iterable[str], folder: str = PurePosixPath(WORK).name) -> tupl
     return tuple(f"{folder}/{name}" for name in sorted(names))
 
 
-def accept_step(config: SandboxConfig, start: str, hidden: Bundle, *, fresh: bool = True) -> Step:
+def accept_step(
+    config: SandboxConfig, start: str, files: Mapping[str, bytes], hidden: Bundle, *, fresh: bool = True
+) -> Step:
     """Run the user's hidden tests, which lie beside the product; `fresh` is False for what had to be built."""
-    command = _command([f"../{ACCEPTANCE}"], f".:{start}")
+    root = f"../{ACCEPTANCE}"
+    tests = [f"{root}/{name}" for name in test_files(contents(hidden))] or [root]
+    command = pytest_command(tests, root, start, files)
     sealed = in_box(hidden.files, ACCEPTANCE)
     return Step(ACCEPTANCE, command, seconds=config.seconds, fresh=fresh, collect=("junit.xml",), sealed=sealed)
 
@@ -117,17 +113,21 @@ def accept_bundle(path: Path) -> Bundle:
     return bundle_of({name: path.read_bytes()})
 
 
-def judge_tests(run: Run, hidden: Bundle | None = None, product: Mapping[str, bytes] | None = None) -> Rung:
-    """The rung `tests` or `acceptance` from its run. Of hidden tests nothing is shown but what `veiled` leaves, with
-    places in the `product`.
+def judge_tests(run: Run, files: Mapping[str, bytes], hidden: Bundle | None = None) -> Rung:
+    """The rung `tests` or `acceptance` from its run. `files` are the product's. Of hidden tests nothing is shown but
+    what `veiled` leaves, with places in the product.
     """
     evidence = [f"{run.name}.stdout.txt", *(f"{run.name}.{n}" if n == "junit.xml" else n for n in run.collected)]
     junit = read_junit(run.collected.get("junit.xml", b""))
     if junit and hidden:
-        junit = veiled(junit, hidden, product or {})
+        junit = veiled(junit, hidden, files)
     changed = [str(name) for name in run.facts.get("changed", [])]
     covered = _coverage(run.collected.get("coverage.xml", b""))
     state, summary = _state(run, junit, changed)
+    if junit and state == "passed":
+        state, summary = _counted(junit, contents(hidden) if hidden else files) or (state, summary)
+    if state == "passed" and not hidden and (hook := judges_itself(files)):
+        state, summary = "unverified", f"the product decides itself what its tests say ({hook})"
     if covered is not None and state == "passed":
         summary += f", {covered:.0f} % of the lines covered"
     details = "" if state == "passed" else _details(run, junit, hidden is not None)
@@ -145,22 +145,40 @@ def read_junit(data: bytes) -> Junit | None:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError:
         return None
-    total, skipped, bad = 0, 0, []
+    total, skipped, bad, names = 0, 0, [], set()
     for case in root.iter("testcase"):
         total += 1
         skipped += case.find("skipped") is not None
+        where = ".".join(p for p in (case.get("classname"), case.get("name")) if p)
+        names.add(where.partition("[")[0])
         for kind in ("failure", "error"):
             found = case.find(kind)
             if found is not None:
-                where = ".".join(p for p in (case.get("classname"), case.get("name")) if p)
                 bad.append(Case(where, plain(found.get("message") or ""), plain(found.text or "")))
                 break
-    return Junit(total, skipped, tuple(bad))
+    return Junit(total, skipped, tuple(bad), frozenset(names))
 
 
-def _command(what: list[str], where: str) -> list[str]:
-    options = ["-q", "-p", "no:cacheprovider", "--maxfail=30", "--tb=short", "--color=no", "--junitxml=junit.xml"]
-    return ["python3", "-c", RUNNER, where, *options, "-o", "addopts=", "--rootdir=.", *what]
+def _counted(junit: Junit, tests: Mapping[str, bytes]) -> tuple[State, str] | None:
+    """Why a report without a failure is no proof: tests that are not in it, or skips that no test asks for."""
+    missing = sorted(
+        name for name in promised(tests) if not {name, *_modules(name)} & junit.names
+    )  # fmt: skip
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return "failed", f"{missing[0]}{more} was never run: something left it out"
+    words = (b"skip", b"xfail", b"parametrize")
+    if junit.skipped and not any(w in data.lower() for n, data in tests.items() if n.endswith(".py") for w in words):
+        return "failed", f"{junit.skipped} of {junit.total} tests were skipped, though no test says so"
+    return None
+
+
+def _modules(name: str) -> list[str]:
+    """The names that a module of this test may have: one that is skipped as a whole is one line in the report."""
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
 
 
 def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[State, str]:
