@@ -23,7 +23,7 @@ from chatdev.sandbox.rung_build import build_steps, judge_build, judge_language_
 from chatdev.sandbox.rung_import import import_steps, judge_imports
 from chatdev.sandbox.rung_install import install_rung
 from chatdev.sandbox.rung_parse import parse_rung
-from chatdev.sandbox.rung_start import judge_start, needs_arguments, start_step
+from chatdev.sandbox.rung_start import asks_for_arguments, judge_help, judge_start, start_step
 from chatdev.sandbox.rung_tests import (
     ACCEPTANCE,
     accept_bundle,
@@ -94,7 +94,7 @@ class _Climber:
 
     def climb(self, accept: Path | None, ask: Ask | None) -> None:
         self.accept = accept_bundle(accept) if accept else None
-        self._add(parse_rung(self.files))
+        self._add(parse_rung(self.files, self.bundle.left_out))
         if self.rungs[0].state == "failed":
             self._none("skipped", "not climbed, the files do not parse")  # nothing could be learned from it
             return
@@ -182,10 +182,10 @@ class _Climber:
     def _judge(self, run: Run, engine: Engine) -> None:
         self._keep(run)
         if run.name == "start" and self.entry:
-            if needs_arguments(run):
+            if asks_for_arguments(run, self.entry, self.files):
                 self._add(self._help(engine, self.entry, run))
             else:
-                self._add(judge_start(run, self.entry, self.files))
+                self._add(judge_start(run, self.entry, self.files, tested=self._tested()))
             self._add(judge_window(run, self.entry, self.files, engine.lacks(WEB) if self.entry.web else ""))
         elif run.name == "tests" and self.entry and self.entry.test:
             self._add(judge_language_tests(run))
@@ -198,12 +198,11 @@ class _Climber:
         step = Step("help", [*entry.command, "--help"], seconds=self.config.seconds, fresh=not build)
         done = engine.perform(Job(self.bundle, (*build, step), deps=self.deps, kit=self.kit))[-1]
         self._keep(done)
-        first = judge_start(refused, entry, self.files)
-        if done.exit_code == 0 and done.stdout.text.strip():
-            summary = "it asks for arguments (exit status 2) and explains them with --help (exit status 0)"
-            evidence = (*first.evidence, "help.stdout.txt")
-            return Rung("start", "passed", summary, "", evidence, first.seconds + done.seconds, first.facts)
-        return first
+        return judge_help(refused, done, entry, self.files)
+
+    def _tested(self) -> bool:
+        """True when tests have to pass before anything is verified."""
+        return bool(self.accept or has_tests(self.files) or (self.entry and self.entry.test))
 
     def _kit(self, engine: Engine) -> str | None:
         """The kit the box is made of: the language's, or the one with a browser where that is built."""

@@ -32,14 +32,37 @@ def there(name):
 print(json.dumps([n for n in sys.argv[2:] if not there(n)]))
 """
 """Which top-level names cannot be found at all; nothing of the product is run for it."""
+MANY = """\
+import subprocess, sys
+where, names = sys.argv[2].split(":"), sys.argv[3:]
+for name in names:
+    command = [sys.executable, "-c", sys.argv[1], name, *where]
+    try:
+        done = subprocess.run(command, timeout=15, stderr=subprocess.PIPE, text=True, errors="replace")
+    except subprocess.TimeoutExpired:
+        continue
+    if done.returncode < 0:
+        done.stderr += f"Traceback (most recent call last):\\nSystemError: it ended with signal {-done.returncode}\\n"
+    if done.returncode and ("Traceback" in done.stderr or "SyntaxError" in done.stderr):
+        sys.exit(done.stderr + name)
+"""
+"""Import several modules, each in a process of its own; the first that fails stands in the last line."""
 MAX_MODULES = 60
+"""Modules that have a step of their own; the rest go together."""
+TOGETHER = 30
+MAX_SCRIPTS = 200
 SECONDS = 15.0
+MORE = " more modules"
+SCRIPTS = (".js", ".mjs", ".cjs", ".html", ".htm")
 
 
 def import_steps(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], Bundle | None, list[str]]:
     """(steps, scripts to be put beside the product, notes on what is not tried)."""
     steps, notes = _python(files, entry)
     scripts = _scripts(files)
+    if len(scripts) > MAX_SCRIPTS:
+        notes.append(f"only the first {MAX_SCRIPTS} of {len(scripts)} scripts are checked")
+    scripts = scripts[:MAX_SCRIPTS]
     steps += [
         Step(f"{PREFIX}{label}", ["node", "--check", f"../scripts/{name}"], seconds=SECONDS)
         for label, name, _ in scripts
@@ -65,8 +88,9 @@ def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequen
             continue
         wrong = _wrong(run, files)
         if wrong:
-            reasons.append(f"{run.name[len(PREFIX) :]}: {wrong}")
+            reasons.append(f"{_culprit(run)}: {wrong}")
             broken.append(f"{reasons[-1]}\n{plain(run.stderr.text)[-1500:]}")
+    slow = [r for r in runs if r.name.endswith(MORE) and r.limit == "time"]
     unable = [r for r in runs if r.exit_code is None and r.error.startswith("cannot start")]
     if unable and not broken:
         return Rung("import", "unverified", f"{unable[0].error}", "\n".join(notes), seconds=seconds)
@@ -75,6 +99,9 @@ def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequen
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         return Rung("import", "failed", reasons[0] + more, "\n\n".join(broken[:6]), seconds=seconds)
+    if slow:
+        summary = f"{len(slow)} groups of modules could not be imported in {SECONDS * 4:.0f} s each"
+        return Rung("import", "unverified", summary, "\n".join(notes), seconds=seconds)
     return Rung(
         "import",
         "passed",
@@ -84,9 +111,19 @@ def judge_imports(runs: Sequence[Run], files: Mapping[str, bytes], notes: Sequen
     )
 
 
+def _culprit(run: Run) -> str:
+    """The file that was tried, or of several modules the one that failed."""
+    last = plain(run.stderr.text).strip().rpartition("\n")[2]
+    return last if run.name.endswith(MORE) and re.fullmatch(r"[\w.]{1,200}", last) else _label(run)
+
+
+def _label(run: Run) -> str:
+    return run.name[len(PREFIX) :]
+
+
 def _count(runs: Sequence[Run]) -> str:
-    scripts = sum(r.name.endswith((".js", ".mjs", ".cjs", ".html", ".htm")) for r in runs)
-    modules = len(runs) - scripts
+    scripts = sum(r.name.endswith(SCRIPTS) for r in runs)
+    modules = sum(int(_label(r).removesuffix(MORE)) if r.name.endswith(MORE) else 1 for r in runs) - scripts
     parts = [f"{modules} module{'s import' if modules != 1 else ' imports'}"] if modules else []
     parts += [f"{scripts} script{'s' if scripts != 1 else ''} checked"] if scripts else []
     return ", ".join(parts) or "every imported name is there"
@@ -117,7 +154,7 @@ def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
     stderr = run.stderr.text
     if run.exit_code in (0, None):
         return ""
-    if "node" in run.name or run.name.endswith((".js", ".mjs", ".html", ".htm")):
+    if run.name.endswith(SCRIPTS):
         return last_error(stderr) or f"node says exit {run.exit_code}"
     if "Traceback (most recent call last)" in stderr or "SyntaxError" in stderr:
         why = explain(stderr, files, requirements_of(files))
@@ -140,11 +177,13 @@ def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step]
     )
     steps: list[Step] = []
     notes: list[str] = []
+    where = _relative([WORK if start == "." else f"{WORK}/{start}", WORK])
+    modules: list[tuple[str, str]] = []
     for name, tree in sorted(trees.items()):
         path = PurePosixPath(name)
         if (
             (entry and name == entry.file)
-            or is_test(name)
+            or is_test(name, files[name])
             or path.parts[0] in TEST_FOLDERS
             or path.name in ("setup.py", "__main__.py")
         ):
@@ -156,21 +195,19 @@ def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step]
         if module is None:
             notes.append(f"{name}: not tried, its path is no module name")
             continue
-        where = [WORK if start == "." else f"{WORK}/{start}", WORK]
-        steps.append(
-            Step(
-                f"{PREFIX}{name}",
-                ["python3", "-c", IMPORT, module, *_relative(where)],
-                seconds=SECONDS,
-                fresh=False,
-            )
-        )
-    names = sorted(wanted({n: t for n, t in trees.items() if not is_test(n)}))
+        modules.append((name, module))
+    names = sorted(wanted({n: t for n, t in trees.items() if not is_test(n, files[n])}))
     if names:
-        steps.insert(0, Step(NAMED, ["python3", "-c", NAMES, ".:" + start, *names], seconds=SECONDS))
-    if len(steps) > MAX_MODULES:
-        notes.append(f"only the first {MAX_MODULES} of {len(steps)} modules are imported one by one")
-    return steps[:MAX_MODULES], notes
+        steps.append(Step(NAMED, ["python3", "-c", NAMES, ".:" + start, *names], seconds=SECONDS))
+    for name, module in modules[:MAX_MODULES]:
+        command = ["python3", "-c", IMPORT, module, *where]
+        steps.append(Step(f"{PREFIX}{name}", command, seconds=SECONDS, fresh=False))
+    rest = [module for _, module in modules[MAX_MODULES:]]
+    for at in range(0, len(rest), TOGETHER):
+        some = rest[at : at + TOGETHER]
+        command = ["python3", "-c", MANY, IMPORT, ":".join(where), *some]
+        steps.append(Step(f"{PREFIX}{len(some)}{MORE}", command, seconds=SECONDS * 4, fresh=False))
+    return steps, notes
 
 
 def _relative(where: list[str]) -> list[str]:
@@ -219,4 +256,4 @@ def _scripts(files: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
                 found.append(
                     (f"{name}", f"{len(found)}{'.mjs' if module else '.cjs'}", padded.encode("utf-8", "replace"))
                 )
-    return found[:MAX_MODULES]
+    return found

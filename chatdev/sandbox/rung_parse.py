@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from importlib.util import decode_source
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from chatdev.sandbox.entry import TEST_FOLDERS, is_test
 from chatdev.sandbox.report import Rung
 from chatdev.software.placeholders import find_placeholders
 from chatdev.software.syntax import syntax_problem
@@ -41,20 +42,28 @@ MAX_SHOWN = 20
 _TODO = re.compile(r"#.*\b(TODO|FIXME|XXX)\b")
 
 
-def parse_rung(files: Mapping[str, bytes]) -> Rung:
-    """Judge all files of a product."""
+def parse_rung(files: Mapping[str, bytes], left_out: Sequence[str] = ()) -> Rung:
+    """Judge all files of a product. What lies beside its tests may be broken on purpose: the tests tell. `left_out`:
+    what was not taken from its folder, for the report.
+    """
     begun = time.monotonic()
     problems: list[str] = []
+    data: list[str] = []
     checked = 0
     for name in sorted(files):
         check = CHECKS.get(PurePosixPath(name).suffix.lower())
         if check is None:
             continue
         checked += 1
-        problems += [f"{name}:{line}: {text}" for line, text in check(name, files)]
-    sure, maybe = _placeholders(files)
+        found = [f"{name}:{line}: {text}" for line, text in check(name, files)]
+        if _of_tests(name):
+            data += [f"{each} (not counted: it lies beside the tests)" for each in found]
+        else:
+            problems += found
+    sure, maybe = _placeholders({name: text for name, text in files.items() if not _of_tests(name)})
     state_ok = not problems and not sure
-    details = "\n".join([*problems[:MAX_SHOWN], *sure[:MAX_SHOWN], *maybe[:MAX_SHOWN]])
+    left = [f"left out: {each}" for each in left_out[:MAX_SHOWN]]
+    details = "\n".join([*problems[:MAX_SHOWN], *sure[:MAX_SHOWN], *maybe[:MAX_SHOWN], *data[:MAX_SHOWN], *left])
     if not files:
         return Rung("parse", "failed", "there are no files", seconds=time.monotonic() - begun)
     if problems:
@@ -65,10 +74,17 @@ def parse_rung(files: Mapping[str, bytes]) -> Rung:
         summary = f"{checked} of {len(files)} files checked, all parse" + (
             f", {len(maybe)} bodies are empty" if maybe else ""
         )
+    if left_out:
+        summary += f"; {len(left_out)} left out ({left_out[0]}{', ...' if len(left_out) > 1 else ''})"
     return Rung(
         "parse", "passed" if state_ok else "failed", summary, details, seconds=time.monotonic() - begun,
         facts={"checked": checked, "placeholders": len(sure), "empty_bodies": len(maybe)},
     )  # fmt: skip
+
+
+def _of_tests(name: str) -> bool:
+    """True for what lies in a folder of tests and is no test itself: data, often broken on purpose."""
+    return bool(TEST_FOLDERS & set(PurePosixPath(name).parts[:-1])) and not is_test(name)
 
 
 def _placeholders(files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:

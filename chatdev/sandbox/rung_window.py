@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.job import Run
+from chatdev.sandbox.proof import makes_window, takes_arguments
 from chatdev.sandbox.report import Rung
 from chatdev.sandbox.rung_page import judge_page
 
@@ -30,6 +31,9 @@ def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes], no_browser:
         return Rung("window", "unverified", no_display[0])
     windows = run.facts.get("windows", [])
     if not windows:
+        if run.exit_code == 0 and not run.facts.get("typed") and _should_have_shown(entry, files):
+            ended = f"it ended after {run.seconds:.1f} s, before its window could be seen: does it run its main loop?"
+            return Rung("window", "failed", ended, facts={"windows": []})
         if run.exit_code is not None or run.error:
             return Rung("window", "skipped", "it ended by itself before it opened a window")
         return Rung("window", "failed", "no window was seen on its display", facts={"windows": []})
@@ -54,6 +58,10 @@ def judge_window(run: Run, entry: Entry, files: Mapping[str, bytes], no_browser:
         names,
         facts=facts,
     )
+
+
+def _should_have_shown(entry: Entry, files: Mapping[str, bytes]) -> bool:
+    return makes_window(files, entry) and not takes_arguments(files, entry)
 
 
 def _wants_arrows(files: Mapping[str, bytes]) -> bool:

@@ -9,8 +9,16 @@ from typing import Any
 from chatdev.sandbox.job import WORK
 
 TRACEBACK = "Traceback (most recent call last)"
-UNHANDLED = ("Exception in thread ", "Exception in Tkinter callback")
-"""Headings that Python's own hooks print for errors nobody handled although the program goes on."""
+UNHANDLED = re.compile(
+    r"^(?:Exception in thread |Exception in Tkinter callback|Exception in callback |Exception in atexit callback"
+    r"|(?:Task|Future) exception was never retrieved|Unhandled exception in |exception calling callback "
+    r"|Exception (?:happened|occurred) during processing of request"
+    r"|Process [^\n:]{1,80}:\r?\n(?:Traceback|  \+ Exception))",
+    re.MULTILINE,
+)
+"""Headings that Python's own hooks print for errors nobody handled although the program goes on: in threads, callbacks,
+tasks of asyncio and processes of multiprocessing.
+"""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -64,8 +72,8 @@ def has_traceback(stderr: str) -> bool:
 
 
 def has_unhandled(stderr: str) -> bool:
-    """True for errors in threads and callbacks, which do not change the exit status."""
-    return any(mark in stderr for mark in UNHANDLED)
+    """True for errors in threads, callbacks, tasks and child processes, which do not change the exit status."""
+    return UNHANDLED.search(stderr) is not None
 
 
 def last_error(stderr: str) -> str:

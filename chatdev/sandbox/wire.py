@@ -31,7 +31,7 @@ sys.modules["chatdev.sandbox.guest.main"].boot(plan)
 """
 """What `python3 -I -c` runs in a box: it reads the guest's modules from standard input and calls `boot`."""
 
-MODULES = ("frames", "procs", "screen", "browser", "serve", "steps", "watch", "main")
+MODULES = ("frames", "procs", "screen", "browser", "serve", "steps", "signs", "watch", "main")
 MAX_FRAME = 64 * 1024**2
 SERVE_SECONDS = 7 * 86_400.0
 """Longest time a product runs for a person."""

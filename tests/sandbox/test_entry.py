@@ -36,6 +36,8 @@ def of(files):
         ({"index.html": "<p>", "app.js": ""}, "python3 -m http.server 8000 --bind 127.0.0.1"),
         ({"calculator.html": "<p>"}, "python3 -m http.server 8000 --bind 127.0.0.1"),
         ({"main.py": "print('"}, "python3 main.py"),
+        ({"typing_test.py": GUARDED}, "python3 typing_test.py"),
+        ({"speed_test.py": GUARDED, "words.py": MODULE, "test_w.py": "def test_a(): pass\n"}, "python3 speed_test.py"),
     ],
 )  # fmt: skip
 def test_found(files, command):
@@ -51,6 +53,7 @@ def test_found(files, command):
         {"a.py": GUARDED, "b.py": GUARDED},
         {"test_main.py": GUARDED},
         {"tests/main.py": GUARDED},
+        {"shop_test.py": "import unittest\nclass Shop(unittest.TestCase):\n    def test_a(self): pass\n"},
         {"setup.py": "from setuptools import setup\nsetup()\n"},
         {"a.html": "", "b.html": ""},
         {"package.json": "[]"},

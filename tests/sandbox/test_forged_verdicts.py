@@ -116,3 +116,17 @@ class TestConfig:
     }  # fmt: skip
     found = rung_of(rungs, "tests", files)
     assert (found.state, found.summary[:24]) == ("passed", "4 tests pass, 2 skipped,"), (found.summary, found.details)
+
+
+def test_every_module_is_imported_however_many_there_are(rungs):
+    files = {f"part_{n:02}.py": "import sys\nsys.exit(1)\n" if n == 64 else "N = 1\n" for n in range(70)}
+    start = "".join(f"import part_{n:02}\n" for n in range(70) if n != 64)
+    node = {"node.py": "import sys\nsys.exit(1)\n", "part_64.py": "def go():\n    import node\n"}
+    fine, found = rungs({**files, **node, "main.py": start + "print(1)\n"})
+    assert fine.verdict == "verified", fine.for_model()
+    assert found["import"].summary == "71 modules import"
+    wrong = {**files, "part_68.py": "from part_00 import missing\n", "main.py": "print(1)\n", "use.py": start}
+    broken = rungs(wrong)[1]["import"]
+    assert broken.state == "failed"
+    assert broken.summary.startswith("part_68: ")
+    assert "has no 'missing'" in broken.summary

@@ -96,6 +96,21 @@ def test_what_is_meant_to_be_empty_passes(text):
     assert of("a.py", text).state == "passed", of("a.py", text).details
 
 
+def test_what_lies_beside_the_tests_may_be_broken_on_purpose():
+    broken = {"tests/data/bad.json": b"{", "tests/data/bad.py": b"x = (\n", "tests/stub.py": b"def f():\n    ...\n"}
+    rung = parse_rung({"main.py": b"print(1)\n", **broken})
+    assert rung.state == "passed", rung.summary
+    assert "tests/data/bad.json:1: " in rung.details
+    assert parse_rung({"data/bad.json": b"{"}).state == "failed"
+    assert parse_rung({"tests/test_a.py": b"x = (\n"}).state == "failed"
+
+
+def test_what_was_left_out_of_the_folder_is_told():
+    rung = parse_rung({"main.py": b"print(1)\n"}, ["assets: a symbolic link", "pipe: not a plain file"])
+    assert rung.summary.endswith("2 left out (assets: a symbolic link, ...)")
+    assert "left out: pipe: not a plain file" in rung.details
+
+
 def test_an_empty_product_fails():
     assert parse_rung({}).state == "failed"
 

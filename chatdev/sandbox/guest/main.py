@@ -24,6 +24,7 @@ from chatdev.sandbox.guest.frames import Speaker
 from chatdev.sandbox.guest.procs import SIGKILL, Ground, harden
 from chatdev.sandbox.guest.screen import Screen
 from chatdev.sandbox.guest.serve import Relay
+from chatdev.sandbox.guest.signs import changed, written
 from chatdev.sandbox.guest.steps import collect, run_step
 from chatdev.sandbox.guest.watch import Watcher
 
@@ -126,7 +127,11 @@ class Box:
         if screen is not None:
             env["DISPLAY"] = screen.name
         watcher = Watcher(step["watch"], self.ground, screen, env, str(self.work.parent)) if step["watch"] else None
+        places = [self.work, *(Path(env[name]) for name in ("HOME", "TMPDIR"))] if watcher else []
+        before = written(places)
         result = run_step(step, self.plan, self.ground, env, watcher)
+        if watcher is not None:
+            result["facts"]["wrote"] = changed(before, written(places), str(self.work))
         if self.plan["display"] and screen is None:
             result["notes"].append(f"no display: {self.no_screen}")
         if step["sealed"]:

@@ -121,22 +121,21 @@ def listening() -> dict[int, str]:
 def ports_of(pids: list[int]) -> set[int]:
     """TCP ports the given processes listen on."""
     sockets = listening()
-    ports: set[int] = set()
-    if not sockets:
-        return ports
+    return {int(sockets[inode]) for inode in handles_of(pids) if inode in sockets} if sockets else set()
+
+
+def handles_of(pids: list[int]) -> set[int]:
+    """Inodes of the sockets that the given processes hold."""
+    found: set[int] = set()
     for pid in pids:
-        try:
-            handles = list((PROC / str(pid) / "fd").iterdir())
-        except OSError:
-            continue
-        for handle in handles:
+        for handle in _list(PROC / str(pid) / "fd"):
             try:
-                target = str(handle.readlink())
+                target = str((PROC / str(pid) / "fd" / handle).readlink())
             except OSError:
                 continue
-            if target.startswith("socket:[") and (port := sockets.get(int(target[8:-1]))):
-                ports.add(int(port))
-    return ports
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
+    return found
 
 
 def reads_from(pids: list[int], inode: str) -> bool:

@@ -1,12 +1,11 @@
 """Judge a program that may never end by itself: does it show a sign of life?
 
-Signs are a window on the display, a listening TCP port, a read on its input, output that goes on. With one of them
-the program has started once `start_seconds` have passed; with none it is ended after `quiet_seconds`.
+Signs are a window on the display, a listening port or socket, a read on its input, output that goes on. With one of
+them the program has started once `start_seconds` have passed; with none it is ended after `quiet_seconds`.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
 from typing import Any
@@ -14,8 +13,11 @@ from typing import Any
 from chatdev.sandbox.guest.browser import open_page
 from chatdev.sandbox.guest.procs import Ground, cpu_seconds, ports_of, reads_from
 from chatdev.sandbox.guest.screen import Screen, play
+from chatdev.sandbox.guest.signs import DEAF, LISTENS, SILENT, ask, sockets_of
 
 LOOK_EVERY = 0.3
+PATIENCE = (2.0, 6.0)
+"""Seconds that a port has for its first answer, and for the second try."""
 GLANCES = 3
 """Different pictures kept of a window before it has settled."""
 
@@ -32,6 +34,8 @@ class Watcher:
         self.ground, self.screen = ground, screen
         self.next_look = 0.0
         self.ports: dict[int, str] = {}
+        self.asked: dict[int, int] = {}
+        self.sockets: list[str] = []
         self.windows: list[dict[str, Any]] = []
         self.window_since: float | None = None
         self.pictures: list[tuple[str, bytes]] = []
@@ -53,6 +57,7 @@ class Watcher:
         pids = self.ground.strangers()
         self.cpu = max(self.cpu, cpu_seconds(pids))
         self._ports(pids, age)
+        self.sockets = sockets_of(pids) or self.sockets
         self._windows(running, age)
         self._input(running, pids, age)
         if age < self.start or (self.typed and age - running.last_output < 0.2):
@@ -72,6 +77,7 @@ class Watcher:
     def signs(self, running: Any) -> list[str]:
         signs = [f'a window "{w["title"]}" of {w["width"]}x{w["height"]}' for w in self.windows[:3]]
         signs += [f"port {port} {answer}" for port, answer in sorted(self.ports.items())]
+        signs += self.sockets[:3]
         if self.waits:
             signs.append("waits for input")
         if running.last_output > self.start / 2 and len(running.moments) > 1:
@@ -81,16 +87,19 @@ class Watcher:
     def _report(self, running: Any, result: dict[str, Any]) -> None:
         result["signs"] = self.signs(running)
         result["facts"].update(
-            ports=sorted(self.ports), windows=self.windows, waits=self.waits, typed=self.typed,
-            cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts, page=self.page,
+            ports=sorted(self.ports), windows=self.windows, sockets=self.sockets, waits=self.waits,
+            typed=self.typed, cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts, page=self.page,
         )  # fmt: skip
 
     def _ports(self, pids: list[int], age: float) -> None:
         for port in ports_of(pids):
             if port not in self.ports:
-                self.ports[port] = "listens"
-            elif self.ports[port] == "listens" and age > min(1.0, self.start / 2):
-                self.ports[port] = _ask(port)
+                self.ports[port] = LISTENS
+                continue
+            tries = self.asked.get(port, 0)
+            if self.ports[port] in (LISTENS, SILENT, DEAF) and tries < len(PATIENCE) and age > min(1.0, self.start / 2):
+                self.asked[port] = tries + 1
+                self.ports[port] = ask(port, PATIENCE[tries])
                 if self.address and self.page is None and re.search(r"HTTP [23]", self.ports[port]):
                     self._open(port)
 
@@ -144,15 +153,3 @@ class Watcher:
         if self.nudged is None and running.unread() >= 0 and running.type("\n"):
             self.nudged = time.monotonic()
         return False
-
-
-def _ask(port: int) -> str:
-    """What a listening port answers to an HTTP request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/")
-        return f"answers HTTP {connection.getresponse().status}"
-    except (OSError, http.client.HTTPException):
-        return "listens, speaks no HTTP"
-    finally:
-        connection.close()
