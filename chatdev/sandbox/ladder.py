@@ -188,7 +188,7 @@ class _Climber:
                 self._add(judge_start(run, self.entry, self.files, tested=self._tested()))
             self._add(judge_window(run, self.entry, self.files, engine.lacks(WEB) if self.entry.web else ""))
         elif run.name == "tests" and self.entry and self.entry.test:
-            self._add(judge_language_tests(run))
+            self._add(judge_language_tests(run, self.entry, self.files))
         elif run.name == "tests":
             self._add(judge_tests(run, self.files))
 

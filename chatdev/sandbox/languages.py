@@ -28,6 +28,10 @@ class Language:
     """Marker file -> (build, run)."""
     test_files: re.Pattern[str] | None = None
     test: Command = ()
+    test_named: re.Pattern[str] | None = None
+    """Finds the names of the tests in their sources."""
+    test_told: re.Pattern[str] | None = None
+    """Finds them again in the output of `test`."""
 
 
 @dataclass(frozen=True)
@@ -128,4 +132,6 @@ def _language(name: str, entry: Mapping[str, Any]) -> Language:
         variants={k: (tuple(tuple(c) for c in v["build"]), tuple(v["run"])) for k, v in entry.get("with", {}).items()},
         test_files=re.compile(test["files"]) if test else None,
         test=tuple(test.get("command", ())),
+        test_named=re.compile(test["named"], re.MULTILINE) if test else None,
+        test_told=re.compile(test["told"], re.MULTILINE) if test else None,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.job import Run, Step
+from chatdev.sandbox.languages import languages
 from chatdev.sandbox.report import Rung, shorten
 from chatdev.sandbox.rung_tests import in_box, with_data
 from chatdev.sandbox.traces import plain
@@ -50,15 +51,37 @@ def language_tests(entry: Entry, config: SandboxConfig, files: Iterable[str]) ->
     )
 
 
-def judge_language_tests(run: Run) -> Rung:
-    """Judged by the exit status; these tools write no junit.xml."""
+def judge_language_tests(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
+    """Judged by the exit status, and by the tests that the tool says it ran: each that the sources name, and some."""
     said = plain(run.stdout.text + run.stderr.text).strip()
     changed = run.facts.get("changed", [])
     if changed:
         return Rung("tests", "failed", f"the tests were changed while they ran: {', '.join(changed[:3])}")
-    if run.exit_code == 0:
-        return Rung("tests", "passed", "the tests pass", "", ("tests.stdout.txt",), run.seconds)
     if run.error.startswith("cannot start"):
         return Rung("tests", "unverified", run.error)
-    why = run.error or (f"the {run.limit} limit" if run.limit else f"exit status {run.exit_code}")
-    return Rung("tests", "failed", f"the tests fail ({why})", shorten(said, 3000), ("tests.stdout.txt",), run.seconds)
+    evidence = ("tests.stdout.txt",)
+    if run.exit_code != 0:
+        why = run.error or (f"the {run.limit} limit" if run.limit else f"exit status {run.exit_code}")
+        return Rung("tests", "failed", f"the tests fail ({why})", shorten(said, 3000), evidence, run.seconds)
+    passed, missing = _counted(run, entry, files)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        summary = f"exit status 0, but {missing[0]}{more} did not come to its end"
+        return Rung("tests", "failed", summary, shorten(said, 3000), evidence, run.seconds)
+    if not passed:
+        summary = "exit status 0, but no test was run"
+        return Rung("tests", "unverified", summary, shorten(said, 3000), evidence, run.seconds)
+    return Rung("tests", "passed", f"{passed} tests pass", "", evidence, run.seconds)
+
+
+def _counted(run: Run, entry: Entry, files: Mapping[str, bytes]) -> tuple[int, list[str]]:
+    """(how many tests passed, those of the sources that the output does not tell of)."""
+    language = languages()[str(entry.kit)]
+    assert language.test_named is not None
+    assert language.test_told is not None
+    told = list(language.test_told.finditer(plain(run.stdout.text)))
+    names = {found["test"] for found in told}
+    texts = [files[name].decode("utf-8", "replace") for name in entry.tests]
+    wanted = {n for text in texts if "go:build" not in text for n in language.test_named.findall(text)}
+    missing = [] if run.stdout.dropped else sorted(wanted - names)
+    return sum(found["passed"] is not None for found in told), missing

@@ -102,6 +102,36 @@ def test_a_failing_go_test_fails(docker, product):
     assert "wrong sum" in report.for_model()
 
 
+LEAVES = {
+    "go": {"main.go": PRODUCTS["go"]["main.go"].replace("return a + b", "syscall.Exit(0); return a").replace(
+        'import "fmt"', 'import ("fmt"; "syscall")').replace("fmt.Println(Add(1, 2))", "fmt.Println(3)")},
+    "rust": {
+        "Cargo.toml": PRODUCTS["rust"]["Cargo.toml"], "src/main.rs": PRODUCTS["rust"]["src/main.rs"],
+        "src/lib.rs": "pub fn add(_a: i32, _b: i32) -> i32 { std::process::exit(0) }\n",
+        "tests/sum.rs": "#[test]\nfn sums() {\n    assert_eq!(hello::add(1, 2), 3);\n}\n",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_program_that_leaves_with_status_0_has_not_passed_its_tests(name, docker, product):
+    kit(name)
+    files = PRODUCTS[name] | LEAVES[name]
+    report = climb(product(files), docker, docker.config)
+    tests = next(r for r in report.rungs if r.name == "tests")
+    assert (tests.state, "did not come to its end" in tests.summary) == ("failed", True), report.for_model()
+    if name == "rust":
+        right = climb(
+            product(files | {"src/lib.rs": "pub fn add(a: i32, b: i32) -> i32 { a + b }\n"}, "right"),
+            docker,
+            docker.config,
+        )
+        assert right.verdict == "verified", right.for_model()
+        assert next(r for r in right.rungs if r.name == "tests").summary == "1 tests pass"
+
+
 @pytest.mark.docker
 def test_a_kit_that_is_not_built_is_told_and_not_verified(docker, product, monkeypatch):
     monkeypatch.setattr("chatdev.sandbox.image.kits.kit_tag", lambda kit: f"no-such-kit-{kit}:1")
