@@ -61,6 +61,8 @@ class Entry:
     """The language's own test command; () when there are no tests in it."""
     tests: tuple[str, ...] = ()
     """The files that it runs."""
+    root: str = "."
+    """The folder in which Python looks for the product's own modules first."""
 
 
 def is_test(name: str, data: bytes | None = None) -> bool:
@@ -96,9 +98,9 @@ def find_entry(files: Mapping[str, bytes]) -> Entry | None:
     python = _python(files, trees)
     if python is not None:
         name, why = python
-        command = ("python3", *_arguments(name, trees))
+        arguments, root = _arguments(name, files, trees)
         gui, terminal, web = (bool(imported & family) for family in (GUI, TERMINAL, WEB))
-        return Entry("python", command, name, why, gui, terminal, web)
+        return Entry("python", ("python3", *arguments), name, why, gui, terminal, web, root=root)
     return _built(files) or _node(files) or _page(files)
 
 
@@ -190,37 +192,60 @@ def _aside(name: str, data: bytes) -> bool:
     )
 
 
-def _arguments(name: str, trees: Mapping[str, ast.Module]) -> tuple[str, ...]:
-    """`-m package.module` when the file needs its package around it, else its path."""
+def _arguments(name: str, files: Mapping[str, bytes], trees: Mapping[str, ast.Module]) -> tuple[tuple[str, ...], str]:
+    """(arguments of Python, folder of the first modules): `-m package.module` when the file needs its package around
+    it, else its path. A package below `src` is run with that on the path, and a script of pyproject.toml that nothing
+    calls is called, as if both were installed.
+    """
     path = PurePosixPath(name)
     tree = trees.get(name)
     package = list(path.parts[:-1])
+    root = "src" if package[:1] == ["src"] and len(package) > 1 and "src/__init__.py" not in files else "."
+    if root == "src":
+        package.pop(0)
     relative = tree is not None and any(isinstance(n, ast.ImportFrom) and n.level > 0 for n in ast.walk(tree))
     by_package = tree is not None and bool(package) and package[0] in imports(tree)
-    if package and all(part.isidentifier() for part in package) and (relative or by_package):
-        module = ".".join(package) if path.name == "__main__.py" else ".".join([*package, path.stem])
-        return ("-m", module)
-    return (name,) if not name.startswith("-") else (f"./{name}",)
+    module = ".".join(package) if path.name == "__main__.py" else ".".join([*package, path.stem])
+    named = all(part.isidentifier() for part in module.split("."))
+    script, _, function = _scripts(files).get(name, "").partition(":")
+    if tree is not None and function.isidentifier() and not guarded(tree) and not acts(tree):
+        way = "sys.path.insert(0, 'src'); " if root == "src" else ""
+        call = f"from {script} import {function}; sys.exit({function}())"
+        return ("-c", f"import sys; {way}sys.argv[0] = {path.stem!r}; {call}"), root
+    if package and named and (relative or by_package):
+        if root == ".":
+            return ("-m", module), root
+        run = f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+        return ("-c", f"import runpy, sys; sys.path.insert(0, 'src'); {run}"), root
+    return (name,) if not name.startswith("-") else (f"./{name}",), path.parent.as_posix()
 
 
 def _pyproject(files: Mapping[str, bytes]) -> str | None:
+    return next(iter(_scripts(files)), None)
+
+
+def _scripts(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The scripts of pyproject.toml: file -> module:function."""
     data = files.get("pyproject.toml")
     if data is None:
-        return None
+        return {}
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
         scripts = tomllib.loads(data.decode("utf-8", "replace")).get("project", {}).get("scripts", {})
-    except ValueError:
-        return None
+    except (ValueError, AttributeError):
+        return {}
+    found: dict[str, str] = {}
     for target in scripts.values() if isinstance(scripts, dict) else ():
-        file = str(target).partition(":")[0].replace(".", "/") + ".py"
-        for name in (file, f"src/{file}"):
-            if name in files:
-                return name
-    return None
+        module, _, function = str(target).replace(" ", "").partition(":")
+        if not all(part.isidentifier() for part in module.split(".")):
+            continue
+        path = module.replace(".", "/")
+        ends = (f"{path}.py", f"src/{path}.py", f"{path}/__init__.py", f"src/{path}/__init__.py")
+        found |= {name: f"{module}:{function}" for name in ends if name in files}
+    return found
 
 
 def _node(files: Mapping[str, bytes]) -> Entry | None:

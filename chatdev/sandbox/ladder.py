@@ -7,6 +7,7 @@ called verified.
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
@@ -64,7 +65,7 @@ def climb(
         engine=engine.describe() if engine else f"none: {climber.no_engine}",
         fingerprint=bundle.fingerprint,
         missing_limits=tuple(engine.missing_limits()) if engine else (),
-        entry=" ".join(climber.entry.command) if climber.entry else "",
+        entry=shlex.join(climber.entry.command) if climber.entry else "",
         seconds=round(time.monotonic() - begun, 2),
     )
 

@@ -48,6 +48,9 @@ def does_nothing(files: Mapping[str, bytes], entry: Entry) -> str:
     uncalled = [name for name in defined if name in STARTS and name not in used]
     if uncalled:
         return f"{entry.file} defines {uncalled[0]}() and never calls it"
+    dead = [n for n in tree.body if isinstance(n, ast.If) and "'__name__'" in ast.dump(n.test)]
+    if dead and not any("'__main__'" in ast.dump(n.test) for n in dead):
+        return f"{entry.file}:{dead[0].lineno} compares __name__ with something else than '__main__'"
     if any(isinstance(n, ast.Call) for node in tree.body if not _defines(node) for n in ast.walk(node)):
         return ""
     return f"{entry.file} only defines things and runs nothing" if not imports_own(tree, files) else ""

@@ -170,11 +170,7 @@ def _wrong(run: Run, files: Mapping[str, bytes]) -> str:
 def _python(files: Mapping[str, bytes], entry: Entry | None) -> tuple[list[Step], list[str]]:
     trees = trees_of(files)
     used = {module for tree in trees.values() for module in _named(tree)}
-    start = (
-        PurePosixPath(entry.file).parent.as_posix()
-        if entry and entry.kind == "python" and "-m" not in entry.command
-        else "."
-    )
+    start = entry.root if entry else "."
     steps: list[Step] = []
     notes: list[str] = []
     where = _relative([WORK if start == "." else f"{WORK}/{start}", WORK])

@@ -17,12 +17,16 @@ from chatdev.sandbox.job import Run, Step, Watch
 from chatdev.sandbox.missing import explain, requirements_of
 from chatdev.sandbox.proof import does_nothing, nothing_seen, takes_arguments, waits_for_its_time
 from chatdev.sandbox.report import Rung, State, shorten
-from chatdev.sandbox.traces import has_traceback, has_unhandled, last_error, plain
+from chatdev.sandbox.traces import all_errors, has_traceback, has_unhandled, last_error, plain
 from chatdev.sandbox.typed import ended_by_typing
 
 NAME = "start"
 TALK = ("1", "2", "3", "y", "q")
 """Lines typed to a program that asks: small numbers first, then a yes, then a wish to leave."""
+_HUNG_UP = re.compile(r"\b(?:Connection(?:Reset|Aborted)Error|BrokenPipeError)\b")
+_KNOCKED = re.compile(
+    _HUNG_UP.pattern + r"|\b(?:IncompleteReadError|JSONDecodeError|UnicodeDecodeError|struct\.error)\b|\bGET /? ?HTTP"
+)
 _USAGE = re.compile(r"^\W{0,3}usage\b", re.IGNORECASE | re.MULTILINE)
 
 
@@ -102,6 +106,8 @@ def _verdict(run: Run, entry: Entry, files: Mapping[str, bytes], tested: bool) -
     if has_traceback(stderr) or has_unhandled(stderr):
         if run.alive and ended_by_typing(run):
             return "passed", f"it goes on after typed input it did not expect: {last_error(stderr)}"
+        if run.alive and _by_probe(run, entry):
+            return "passed", f"alive after {run.seconds:.1f} s: {'; '.join(run.signs)}"
         return "failed", f"it goes on, but with an error: {last_error(stderr)}"
     if not run.alive:
         if waits_for_its_time(run, files, entry):
@@ -113,6 +119,13 @@ def _verdict(run: Run, entry: Entry, files: Mapping[str, bytes], tested: bool) -
             f"it ran on for {run.seconds:.0f} s, {doing}showed no window, no port, no output and asked for nothing",
         )
     return _serves(run, entry)
+
+
+def _by_probe(run: Run, entry: Entry) -> bool:
+    """True when all its errors come from our knocking on its port: we speak HTTP, hang up, and it expected neither."""
+    errors = all_errors(run.stderr.text)
+    pattern = _HUNG_UP if entry.web else _KNOCKED
+    return bool(run.facts.get("ports") and errors) and all(pattern.search(error) for error in errors)
 
 
 def _serves(run: Run, entry: Entry) -> tuple[State, str]:

@@ -13,11 +13,12 @@ UNHANDLED = re.compile(
     r"^(?:Exception in thread |Exception in Tkinter callback|Exception in callback |Exception in atexit callback"
     r"|(?:Task|Future) exception was never retrieved|Unhandled exception in |exception calling callback "
     r"|Exception (?:happened|occurred) during processing of request"
+    r"|.*RuntimeWarning: coroutine '[^'\n]{1,80}' was never awaited"
     r"|Process [^\n:]{1,80}:\r?\n(?:Traceback|  \+ Exception))",
     re.MULTILINE,
 )
 """Headings that Python's own hooks print for errors nobody handled although the program goes on: in threads, callbacks,
-tasks of asyncio and processes of multiprocessing.
+tasks of asyncio and processes of multiprocessing; and work that was never begun.
 """
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(
@@ -76,9 +77,17 @@ def has_unhandled(stderr: str) -> bool:
     return UNHANDLED.search(stderr) is not None
 
 
+def all_errors(stderr: str) -> list[str]:
+    """The error line of every traceback."""
+    return [last_error(TRACEBACK + part) for part in stderr.split(TRACEBACK)[1:]]
+
+
 def last_error(stderr: str) -> str:
     """The error line of the last traceback with the place it came from, such as `main.py:12: ValueError: no`."""
     text = plain(stderr)
+    mark = UNHANDLED.search(text) if TRACEBACK not in text else None
+    if mark and mark[0].endswith("awaited"):
+        return mark[0][:400]
     found = _ERROR.findall(text[text.rfind(TRACEBACK) :] if TRACEBACK in text else text)
     if not found:
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:300]

@@ -6,14 +6,27 @@ import pytest
 import yaml
 
 from chatdev.sandbox import climb
+from tests.sandbox.conftest import engine_or_stop
 
-CASES = yaml.safe_load((Path(__file__).parent / "programs" / "more.yaml").read_text(encoding="utf-8"))
+ALL = yaml.safe_load((Path(__file__).parent / "programs" / "more.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_verdict(case, boxed, product):
-    config = boxed.config.with_(start_seconds=2.5, quiet_seconds=3.5)
-    report = climb(product({"main.py": case["source"]}), boxed, config)
+BOTH, ONCE = ([case for case in ALL if case.get("once", False) is once] for once in (False, True))
+
+
+def check(case, engine, folder):
+    report = climb(folder, engine, engine.config.with_(start_seconds=2.5, quiet_seconds=3.5))
     start = next(r for r in report.rungs if r.name == "start")
     assert report.verdict == case["verdict"], report.for_model()
     assert case["words"] in report.reason + start.summary
+
+
+@pytest.mark.parametrize("case", BOTH, ids=[case["name"] for case in BOTH])
+def test_verdict(case, boxed, product):
+    check(case, boxed, product({"main.py": case["source"]}))
+
+
+@pytest.mark.parametrize("case", ONCE, ids=[case["name"] for case in ONCE])
+def test_verdict_of_the_judge(case, product):
+    engine = engine_or_stop("bubblewrap", seconds=20)
+    check(case, engine, product({"main.py": case["source"]}))

@@ -16,7 +16,7 @@ from chatdev.sandbox.guest.screen import Screen, play
 from chatdev.sandbox.guest.signs import DEAF, LISTENS, SILENT, ask, sockets_of
 
 LOOK_EVERY = 0.3
-PATIENCE = (2.0, 6.0)
+PATIENCE = (2.0, 4.0)
 """Seconds that a port has for its first answer, and for the second try."""
 GLANCES = 3
 """Different pictures kept of a window before it has settled."""
