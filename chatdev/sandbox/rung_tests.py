@@ -179,8 +179,6 @@ def _modules(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
-
-
 def _state(run: Run, junit: Junit | None, changed: list[str]) -> tuple[State, str]:
     if run.exit_code == NO_PYTEST:
         return "unverified", "pytest is not installed in this box"
