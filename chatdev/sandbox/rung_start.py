@@ -176,7 +176,7 @@ def _without_trace(run: Run, entry: Entry, files: Mapping[str, bytes], tested: b
     if why:
         return "failed", f"nothing happens when it is started: {why}"
     return (
-        "unverified",
+        "failed",
         f"it ended with exit status 0 after {run.seconds:.1f} s and printed, wrote, opened and served nothing: "
         "nothing is proved by that",
     )

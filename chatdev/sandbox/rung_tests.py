@@ -88,8 +88,9 @@ def accept_step(
 ) -> Step:
     """Run the user's hidden tests, which lie beside the product; `fresh` is False for what had to be built."""
     root = f"../{ACCEPTANCE}"
-    tests = [f"{root}/{name}" for name in test_files(contents(hidden))] or [root]
-    command = pytest_command(tests, root, start, files)
+    theirs = contents(hidden)
+    tests = [f"{root}/{name}" for name in test_files(theirs)] or [root]
+    command = pytest_command(tests, root, start, {**files, **theirs})
     sealed = in_box(hidden.files, ACCEPTANCE)
     return Step(ACCEPTANCE, command, seconds=config.seconds, fresh=fresh, collect=("junit.xml",), sealed=sealed)
 

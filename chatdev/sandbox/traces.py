@@ -14,6 +14,7 @@ UNHANDLED = re.compile(
     r"|(?:Task|Future) exception was never retrieved|Unhandled exception in |exception calling callback "
     r"|Exception (?:happened|occurred) during processing of request"
     r"|.*RuntimeWarning: coroutine '[^'\n]{1,80}' was never awaited"
+    r"|--- Logging error ---"
     r"|Process [^\n:]{1,80}:\r?\n(?:Traceback|  \+ Exception))",
     re.MULTILINE,
 )
