@@ -71,7 +71,7 @@ def as_bytes(files):
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_a_product_is_built_started_and_verified(name, docker, product, tmp_path):
     kit(name)
-    config = docker.config.with_(start_seconds=2.0)
+    config = docker.config.with_(start_seconds=2.0, seconds=90)  # a compiler is slow on a busy machine
     report = climb(product(PRODUCTS[name]), docker, config, evidence=tmp_path / "seen")
     assert report.verdict == "verified", report.for_model()
     assert [r.name for r in report.rungs][:3] == ["parse", "build", "start"]
@@ -87,7 +87,7 @@ def test_a_product_is_built_started_and_verified(name, docker, product, tmp_path
 def test_the_compilers_own_words_come_back(name, docker, product):
     kit(name)
     files, words = BROKEN[name]
-    report = climb(product(files), docker, docker.config)
+    report = climb(product(files), docker, docker.config.with_(seconds=90))
     assert report.verdict == "failed"
     assert words in report.for_model(), report.for_model()
 
@@ -97,7 +97,7 @@ def test_the_compilers_own_words_come_back(name, docker, product):
 def test_a_failing_go_test_fails(docker, product):
     kit("go")
     files = PRODUCTS["go"] | {"main_test.go": PRODUCTS["go"]["main_test.go"].replace("!= 3", "== 3")}
-    report = climb(product(files), docker, docker.config)
+    report = climb(product(files), docker, docker.config.with_(seconds=90))
     assert report.verdict == "failed"
     assert "wrong sum" in report.for_model()
 
@@ -119,7 +119,7 @@ LEAVES = {
 def test_a_program_that_leaves_with_status_0_has_not_passed_its_tests(name, docker, product):
     kit(name)
     files = PRODUCTS[name] | LEAVES[name]
-    report = climb(product(files), docker, docker.config)
+    report = climb(product(files), docker, docker.config.with_(seconds=90))
     tests = next(r for r in report.rungs if r.name == "tests")
     assert (tests.state, "did not come to its end" in tests.summary) == ("failed", True), report.for_model()
     if name == "rust":
