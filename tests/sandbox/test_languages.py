@@ -126,7 +126,7 @@ def test_a_program_that_leaves_with_status_0_has_not_passed_its_tests(name, dock
         right = climb(
             product(files | {"src/lib.rs": "pub fn add(a: i32, b: i32) -> i32 { a + b }\n"}, "right"),
             docker,
-            docker.config,
+            docker.config.with_(seconds=90),
         )
         assert right.verdict == "verified", right.for_model()
         assert next(r for r in right.rungs if r.name == "tests").summary == "1 tests pass"
