@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chatdev.errors import UserError
-from chatdev.sandbox import cgroup, owner, wire
+from chatdev.sandbox import cgroup, owner, seccomp, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.deps import Installed
 from chatdev.sandbox.docker_seal import seal
@@ -136,7 +136,7 @@ class DockerEngine:
         """What is written to a new box."""
         return wire.opening(
             job, secret, work=WORK, env=ENV, keep=self.config.output_bytes, disk=self.config.disk_bytes,
-            own_namespace=True,
+            own_namespace=True, call_filter=seccomp.program(machine=str(self.info.get("Architecture", ""))),
         )  # fmt: skip
 
     def sweep(self) -> list[str]:

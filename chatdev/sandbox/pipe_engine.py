@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from chatdev.sandbox import owner, wire
 from chatdev.sandbox.config import SandboxConfig
 from chatdev.sandbox.engine import OnRun
+from chatdev.sandbox.guest.main import wipe
 from chatdev.sandbox.job import Job, Run
 from chatdev.sandbox.line import Line, PipeLine
 from chatdev.sandbox.slots import slot
@@ -72,7 +72,7 @@ class PipeEngine:
         try:
             yield space
         finally:
-            shutil.rmtree(space, ignore_errors=True)
+            wipe(space)
 
     def _started(self, launch: Launch, space: Path) -> Iterator[tuple[PipeLine, Launch]]:
         process = subprocess.Popen(
@@ -122,7 +122,7 @@ def sweep_spaces() -> list[str]:
         except OSError:
             continue
         if gone:
-            shutil.rmtree(space, ignore_errors=True)
+            wipe(space)
             removed.append(space.name)
     return removed
 

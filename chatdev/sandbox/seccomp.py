@@ -1,7 +1,9 @@
-"""A system call filter for bubblewrap, which brings none: what Docker's default forbids to a program without rights.
+"""A system call filter of our own: bubblewrap brings none, and older Docker engines allow sockets to the host's vsock,
+which no network namespace shuts out.
 
-The filter is a classic BPF program. It names what is forbidden; everything else is allowed, so ordinary programs notice
-nothing. Where the processor is not one of the two known here there is no filter, and `missing_limits` says so.
+The filter is a classic BPF program. It names what is forbidden (what Docker's default forbids to a program without
+rights) and which kinds of sockets there are; everything else is allowed, so ordinary programs notice nothing. Where the
+processor is not one of the two known here there is no filter.
 """
 
 from __future__ import annotations
@@ -10,8 +12,12 @@ import platform
 import struct
 from typing import NamedTuple
 
-ALLOW, REFUSE, UNKNOWN = 0x7FFF0000, 0x00050001, 0x00050026
-"""What the kernel does with a call: allow it, fail with EPERM, fail with ENOSYS (so that libc takes the older call)."""
+ALLOW, REFUSE, UNKNOWN, NO_FAMILY = 0x7FFF0000, 0x00050001, 0x00050026, 0x00050061
+"""What the kernel does with a call: allow it, fail with EPERM, with ENOSYS (so that libc takes the older call), or with
+EAFNOSUPPORT.
+"""
+FAMILIES = (1, 2, 10, 16)
+"""Sockets that there are: local, IPv4, IPv6, netlink. All of them belong to the box's own network namespace."""
 NAMESPACES = 0x7E020000
 """All CLONE_NEW* flags."""
 _LOAD, _IS, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -23,6 +29,8 @@ class Machine(NamedTuple):
     audit: int
     clone: int
     memfd_create: int
+    sockets: tuple[int, ...]
+    """socket and socketpair."""
     forbidden: tuple[int, ...]
 
 
@@ -34,12 +42,12 @@ MACHINES = {
     # keys bpf perf_event_open userfaultfd fanotify open_by_handle_at kcmp mbind lookup_dcookie vhangup | iopl ioperm
     # and calls that nothing has used for twenty years
     "x86_64": Machine(
-        0xC000003E, 56, 319,
+        0xC000003E, 56, 319, (41, 53),
         (165, 166, 155, 161, 272, 308, 175, 313, 176, 246, 320, 169, 167, 168, 163, 179, 159, 164, 227, 305, 170, 171,
          103, 248, 249, 250, 321, 298, 323, 300, 304, 312, 237, 212, 153, 172, 173, 134, 136, 139, 156, *_NEW),
     ),
     "aarch64": Machine(
-        0xC00000B7, 220, 279,
+        0xC00000B7, 220, 279, (198, 199),
         (40, 39, 41, 51, 97, 268, 105, 273, 106, 104, 294, 142, 224, 225, 89, 60, 171, 170, 112, 266, 161, 162, 116,
          217, 218, 219, 280, 241, 282, 262, 265, 272, 235, 18, 58, *_NEW),
     ),
@@ -58,6 +66,10 @@ def program(*, memory_files: bool = True, machine: str | None = None) -> bytes:
         lines += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, UNKNOWN)]  # the calls of x32 have numbers of their own
     for number in (*known.forbidden, *(() if memory_files else (known.memfd_create,))):
         lines += [(_IS, 0, 1, number), (_RETURN, 0, 0, REFUSE)]
+    for number in known.sockets:
+        lines += [(_IS, 0, len(FAMILIES) + 2, number), (_LOAD, 0, 0, 16)]
+        lines += [(_IS, len(FAMILIES) - place, 0, family) for place, family in enumerate(FAMILIES)]
+        lines += [(_RETURN, 0, 0, NO_FAMILY), (_LOAD, 0, 0, 0)]
     lines += [(_IS, 0, 1, _CLONE3), (_RETURN, 0, 0, UNKNOWN)]  # its flags lie in memory, where no filter can look
     lines += [(_IS, 0, 3, known.clone), (_LOAD, 0, 0, 16), (_HAS, 0, 1, NAMESPACES), (_RETURN, 0, 0, REFUSE)]
     lines += [(_RETURN, 0, 0, ALLOW)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import secrets
 import time
@@ -37,11 +38,13 @@ SERVE_SECONDS = 7 * 86_400.0
 """Longest time a product runs for a person."""
 START_MARGIN = 30.0
 """Seconds allowed for starting a box and unpacking, on top of its steps' own times."""
+STEP_MARGIN = 40.0
+"""Seconds allowed for laying out files before a step and collecting them after it, on top of its own time."""
 
 
 def opening(
     job: Job, secret: str, *, work: str, env: Mapping[str, str], keep: int, disk: int, own_namespace: bool,
-    rlimits: Mapping[str, int] | None = None, watch_memory: int = 0,
+    rlimits: Mapping[str, int] | None = None, watch_memory: int = 0, call_filter: bytes = b"",
 ) -> Iterator[bytes]:  # fmt: skip
     """Everything that is written to a new box, in pieces."""
     archives = {"product": job.bundle, **job.extra}
@@ -55,6 +58,7 @@ def opening(
         "own_namespace": own_namespace,
         "rlimits": dict(rlimits or {}),
         "watch_memory": watch_memory,
+        "call_filter": base64.b64encode(call_filter).decode(),
         "deadline": deadline(job),
         "display": job.display,
         "serve": job.serve,
@@ -153,6 +157,8 @@ class Reader:
         self.files: dict[str, dict[str, bytes]] = {}
         self.ready = False
         self.done = False
+        self.until = math.inf
+        """Moment by which the step that runs has to be over; a program can stop its supervisor (SIGSTOP)."""
 
     @property
     def flooded(self) -> bool:
@@ -165,6 +171,9 @@ class Reader:
                 self.ready = True
             elif kind == "done":
                 self.done = True
+            elif kind == "begin":
+                step = self.job.steps[len(self.runs)] if len(self.runs) < len(self.job.steps) else None
+                self.until = time.monotonic() + step.seconds + STEP_MARGIN if step else math.inf
             elif kind == "file":
                 head, _, body = payload.partition(b"\n")
                 name = json.loads(head)
@@ -173,6 +182,7 @@ class Reader:
                 data_ = json.loads(payload)
                 run = Run.from_wire(data_, self.files.pop(data_["name"], {}))
                 self.runs.append(run)
+                self.until = math.inf
                 if self.on_run:
                     self.on_run(run)
 
@@ -198,7 +208,7 @@ def converse(line: Line, opening: Iterator[bytes], reader: Reader, seconds: floa
         pass  # it died while being fed; what it said, if anything, can still be read
     try:
         while not reader.done:
-            data = line.receive(until)
+            data = line.receive(min(until, reader.until))
             if not data:
                 return ""
             reader.feed(data)

@@ -1,13 +1,16 @@
 """Walls of a box that a hostile product leans against, on real engines: mounts, namespaces, memory, its own tests."""
 
+import ast
 import sys
 
 import pytest
 
 from chatdev.errors import UserError
-from chatdev.sandbox import seccomp
+from chatdev.sandbox import seccomp, wire
+from chatdev.sandbox.bundle import pack
 from chatdev.sandbox.engine import run
 from chatdev.sandbox.forward import MAX_PORTS, Forwards
+from chatdev.sandbox.job import Job, Step
 from chatdev.sandbox.report import LadderReport, Rung
 from chatdev.sandbox.rung_tests import accept_bundle
 from tests.sandbox.conftest import engine_or_stop
@@ -149,3 +152,53 @@ def test_names_and_words_of_strangers_cannot_steer_whatever_shows_them():
         assert not {"\x9b", "\r", "\x07", "\u202e", "\u2028"} & set(text)
     assert "\n" not in rung.summary + report.entry
     assert "\\xff" in rung.summary
+
+
+OUTSIDE = """\
+import socket
+for family, kind in ((1, 1), (2, 1), (10, 1), (40, 1), (38, 5)):
+    for make in (socket.socket, socket.socketpair if family == 1 else socket.socket):
+        try:
+            make(family, kind)
+            print(family, "made")
+        except OSError as error:
+            print(family, error.strerror)
+"""
+
+
+def test_the_vsock_of_the_machine_is_no_way_out(boxed, product):
+    """Sockets to the hypervisor belong to no network namespace: having no network does not shut them out."""
+    done = run(boxed, product({"main.py": OUTSIDE}), ["python3", "main.py"], seconds=10)
+    made = {line.split()[0] for line in done.stdout.text.splitlines() if line.endswith("made")}
+    assert {"1", "2"} <= made <= {"1", "2", "10"}, done.stdout.text
+
+
+DEEP = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\nprint('made')\n"
+
+
+def test_folders_without_end_break_neither_the_box_nor_the_one_who_reads_them(boxed, product, tmp_path):
+    files = {"main.py": DEEP, "test_it.py": "def test_it():\n    assert True\n"}
+    job = Job(
+        pack(product(files)),
+        (
+            Step("first", ["python3", "main.py"], seconds=15, collect=("*.py",)),
+            Step("next", ["python3", "-c", "import os; print(os.listdir('.'))"], seconds=15),
+        ),
+    )
+    first, after = boxed.perform(job)
+    assert first.stdout.text == "made\n", first
+    assert set(first.collected) == set(files)
+    assert sorted(ast.literal_eval(after.stdout.text)) == sorted(files), "the next step starts from the files again"
+    deep = tmp_path / "deep"
+    deep.joinpath(*["d"] * 100).mkdir(parents=True)
+    with pytest.raises(UserError, match="nested deeper"):
+        pack(deep)
+
+
+def test_a_supervisor_that_was_stopped_costs_one_step_and_not_all_of_them(boxed, product, monkeypatch):
+    monkeypatch.setattr(wire, "STEP_MARGIN", 3.0)
+    text = "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(600)\n"
+    steps = (Step("first", ["python3", "main.py"], seconds=2), Step("next", ["python3", "-V"], seconds=600))
+    runs = boxed.perform(Job(pack(product({"main.py": text})), steps))
+    assert [run.limit for run in runs] == ["time", "time"]
+    assert "did not end in time" in runs[0].error

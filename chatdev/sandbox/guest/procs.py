@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,14 +19,20 @@ PROC = Path("/proc")
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
-def harden(*, adopt_orphans: bool) -> None:
-    """Make this process untraceable for others of the same user (Linux), and the parent of orphans when asked."""
+def harden(*, adopt_orphans: bool, call_filter: bytes = b"") -> None:
+    """Make this process untraceable for others of the same user (Linux), the parent of orphans when asked, and put it
+    and all that it starts behind a system call filter (a classic BPF program).
+    """
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     if adopt_orphans:
         libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    if call_filter:
+        lines = ctypes.create_string_buffer(call_filter, len(call_filter))
+        holder = struct.pack("HxxxxxxP", len(call_filter) // 8, ctypes.addressof(lines))
+        libc.prctl(22, 2, ctypes.create_string_buffer(holder, len(holder)), 0, 0)  # PR_SET_SECCOMP
 
 
 def table() -> dict[int, tuple[int, str]]:

@@ -249,12 +249,15 @@ def collect(work: Path, patterns: list[str]) -> list[tuple[str, bytes]]:
     """Files that match, regular ones only, never through a link, bounded in number and size."""
     found: list[tuple[str, bytes]] = []
     total = 0
-    for here, folders, names in os.walk(work, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(here) / name
+    waiting = [work]
+    while waiting:  # not recursive: a program can nest folders deeper than Python's stack
+        here = waiting.pop()
+        entries = _entries(here)
+        waiting += [here / e.name for e in reversed(entries) if e.is_dir(follow_symlinks=False)]
+        for entry in entries:
+            path = here / entry.name
             shown = path.relative_to(work).as_posix()
-            if not any(fnmatch.fnmatch(shown, p) for p in patterns) or path.is_symlink() or not path.is_file():
+            if not entry.is_file(follow_symlinks=False) or not any(fnmatch.fnmatch(shown, p) for p in patterns):
                 continue
             size = path.stat().st_size
             if len(found) >= 500 or total + size > MAX_COLLECTED:
@@ -262,3 +265,11 @@ def collect(work: Path, patterns: list[str]) -> list[tuple[str, bytes]]:
             total += size
             found.append((shown, path.read_bytes()))
     return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as listed:
+            return sorted(listed, key=lambda entry: entry.name)
+    except OSError:
+        return []  # gone, closed, or too long a path
