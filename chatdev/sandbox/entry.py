@@ -234,9 +234,10 @@ def _scripts(files: Mapping[str, bytes]) -> dict[str, str]:
     else:
         import tomli as tomllib
     try:
-        scripts = tomllib.loads(data.decode("utf-8", "replace")).get("project", {}).get("scripts", {})
-    except (ValueError, AttributeError):
+        project = tomllib.loads(data.decode("utf-8", "replace")).get("project", {})
+    except (ValueError, RecursionError):
         return {}
+    scripts = project.get("scripts", {}) if isinstance(project, dict) else {}
     found: dict[str, str] = {}
     for target in scripts.values() if isinstance(scripts, dict) else ():
         module, _, function = str(target).replace(" ", "").partition(":")
@@ -251,15 +252,16 @@ def _scripts(files: Mapping[str, bytes]) -> dict[str, str]:
 def _node(files: Mapping[str, bytes]) -> Entry | None:
     try:
         package = json.loads(files.get("package.json", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         package = {}
     package = package if isinstance(package, dict) else {}
     start = package.get("scripts", {}).get("start", "") if isinstance(package.get("scripts"), dict) else ""
     words = str(start).split()
     if len(words) == 2 and words[0] == "node" and words[1] in files:
         return Entry("node", ("node", words[1]), words[1], "the start script of package.json")
-    if package.get("main") in files:
-        return Entry("node", ("node", str(package["main"])), str(package["main"]), "main of package.json")
+    main = package.get("main")
+    if isinstance(main, str) and main in files:
+        return Entry("node", ("node", main), main, "main of package.json")
     if not any(p in files for p in PAGES):
         for name in ("index.js", "main.js", "app.js", "server.js", "index.mjs", "main.mjs"):
             if name in files:

@@ -133,9 +133,10 @@ def _absent(runs: Sequence[Run], files: Mapping[str, bytes]) -> tuple[list[str],
     """Names that cannot be found: (details, reasons)."""
     run = next((r for r in runs if r.name == NAMED), None)
     try:
-        names = json.loads(run.stdout.text) if run else []
-    except ValueError:
+        told = json.loads(run.stdout.text) if run else []
+    except (ValueError, RecursionError):
         return [], []
+    names = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
     places = wanted(trees_of(files))
     reasons = [
         f"{name} (imported by {places[name]}): {say_missing(name, files, requirements_of(files))}"
@@ -247,7 +248,7 @@ def _scripts(files: Mapping[str, bytes]) -> list[tuple[str, str, bytes]]:
             )
             found.append((name, f"{len(found)}{'.mjs' if module else '.cjs'}", data))
         elif suffix in (".html", ".htm") and not is_template(name, files):
-            for line, module, text in read_page(data).scripts:
+            for line, module, text in read_page(data).scripts[:MAX_MODULES]:  # padded, thousands would fill the memory
                 padded = "\n" * (line - 1) + text  # so that Node's line numbers are the page's
                 found.append(
                     (f"{name}", f"{len(found)}{'.mjs' if module else '.cjs'}", padded.encode("utf-8", "replace"))

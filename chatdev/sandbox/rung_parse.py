@@ -39,6 +39,8 @@ OPTIONAL_END = {
     "rt",
 }
 MAX_SHOWN = 20
+MAX_PAGE = 4_000_000
+"""Bytes of a page that is read here."""
 _TODO = re.compile(r"#.*\b(TODO|FIXME|XXX)\b")
 
 
@@ -172,12 +174,32 @@ class _Page(HTMLParser):
 
 
 def read_page(data: bytes) -> _Page:
-    """Parse an HTML page; see the attributes of the result."""
+    """Parse an HTML page; see the attributes of the result. Larger pages than `MAX_PAGE` are left to the browser."""
     page = _Page()
-    page.feed(data.decode("utf-8", "replace"))
-    page.close()
+    if len(data) > MAX_PAGE:
+        page.elements = 1
+        return page
+    try:
+        page.feed(_ended(data.decode("utf-8", "replace")))
+        page.close()
+    except (AssertionError, RecursionError):  # how Python's parser answers to a declaration it cannot read
+        page.problems.append((page.getpos()[0], "HTML: a declaration cannot be read"))
     page.finish()
     return page
+
+
+def _ended(text: str) -> str:
+    """The text without its end from the first thing on that is opened and never closed: Python's parser looks for
+    every single closer again, through all the rest, and takes hours for a few hundred kilobytes of `<a <a <a`.
+    """
+    for _ in range(20):
+        before = len(text)
+        for opener, closer in (("<!--", "-->"), ("<![", "]>"), ("<", ">")):
+            cut = text.find(opener, text.rfind(closer) + 1)
+            text = text[:cut] if cut >= 0 else text
+        if len(text) == before:
+            return text
+    return ""
 
 
 def local_target(page: str, link: str, files: Mapping[str, bytes], base: str = "") -> str | None:

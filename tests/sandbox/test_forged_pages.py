@@ -3,8 +3,8 @@
 import pytest
 
 from chatdev.sandbox.entry import find_entry
-from chatdev.sandbox.job import Run
-from chatdev.sandbox.rung_import import import_steps
+from chatdev.sandbox.job import Output, Run
+from chatdev.sandbox.rung_import import NAMED, import_steps, judge_imports
 from chatdev.sandbox.rung_page import judge_page
 from chatdev.sandbox.rung_parse import parse_rung
 
@@ -100,3 +100,44 @@ def test_bubblewrap_looks_at_pages_with_the_browser_of_this_machine(product, tmp
     report = climb(product({"index.html": broken}, "broken"), engine, engine.config)
     assert report.verdict == "failed"
     assert "undefinedThing is not defined" in report.reason
+
+
+ENDLESS = {
+    "tags": b"<a " * 300_000,
+    "comments": b"<p>x</p>--><p>" + b"<!--" * 300_000,
+    "sections": b"<p>]></p>" + b"<![" * 300_000,
+    "all": b"<!--" + b"<![<a " * 200_000,
+    "nested": b"<div>" * 50_000,
+    "scripts": b"<script>\n" * 50_000 + b"</script>" + b"<script>1</script>\n" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_page_that_never_ends_is_judged_all_the_same(name):
+    """Python's parser alone takes hours for most of these, and a list of padded scripts would fill the memory."""
+    files = {"index.html": ENDLESS[name]}
+    assert parse_rung(files).state in ("failed", "passed")
+    assert len(import_steps(files, find_entry(files))[0]) <= 60
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": b"[" * 100_000},
+        {"package.json": b'{"main": ["x"], "scripts": {"start": ["node"]}}'},
+        {"package.json": b'{"main": {"a": 1}, "scripts": "node"}'},
+        {"pyproject.toml": b"project = [1]\n"},
+        {"pyproject.toml": b"a=" + b"[" * 50_000},
+        {"pyproject.toml": b"[project]\nscripts = {a = [1]}\n"},
+    ],
+)
+def test_settings_of_strangers_break_nothing(files):
+    assert find_entry(files) is None
+
+
+def test_what_a_box_says_of_missing_names_is_not_believed_blindly():
+    """The product's own json.py is asked first: it can print whatever it likes."""
+    for told in (b"[[1]]", b"{}", b"7", b"[" * 5_000, b'["calc", 3, null]'):
+        run = Run(NAMED, 0, 0.1, stdout=Output(told))
+        rung = judge_imports([run], {"main.py": b"import calc\n"}, [])
+        assert rung.state == ("failed" if b"calc" in told else "passed")
