@@ -74,7 +74,10 @@ def test_the_kernels_compute_with_exactly_these_weights(kernels, precision, size
     x = torch.randn(size[1], generator=torch.Generator().manual_seed(9))
     truth = stands_for(w, precision).double() @ x.double()
     given_ = multiply(kernels, w, precision, x).double()
-    assert float((given_ - truth).abs().max()) <= 1e-5 * float((w.double().abs() @ x.double().abs()).max()) + 1e-12
+    sizes_ = w.double().abs()
+    # Activations may be rounded to 16 bits: half a step each, of a largest value of 32,767 steps.
+    rounding = sizes_.sum(1) * x.abs().max() / 65534 * 1.01 if precision in ("int8", "int4") else 0.0
+    assert ((given_ - truth).abs() <= 1e-5 * float((sizes_ @ x.double().abs()).max()) + rounding + 1e-12).all()
 
 
 @pytest.mark.slow
@@ -82,7 +85,9 @@ def test_the_kernels_compute_with_exactly_these_weights(kernels, precision, size
 def test_processors_without_wide_vectors_get_the_same(kernels, precision):
     plain = load(build(shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")))
     w, x = weight_of((50, 96, 3)), torch.randn(96, generator=torch.Generator().manual_seed(2))
-    assert torch.allclose(multiply(plain, w, precision, x), multiply(kernels, w, precision, x), rtol=1e-4, atol=1e-5)
+    rounding = w.abs().sum(1).max() * x.abs().max() / 65534 if precision in ("int8", "int4") else 1e-5
+    off = multiply(plain, w, precision, x) - multiply(kernels, w, precision, x)
+    assert off.abs().max() <= rounding + 1e-4 * float(w.abs().max())
 
 
 def test_a_wrong_product_is_noticed():

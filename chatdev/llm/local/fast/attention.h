@@ -30,52 +30,100 @@ static void turn(const Model &m, const float *cos, const float *sin, float *x) {
     }
 }
 
-// Scores of Q queries [Q, dim] against the keys of `columns`, then their mix of the values.
+// Sixteen sums over lanes at once. `four(e)` gives the products of columns e, 4 + e, 8 + e and 12 + e. Each column's sum
+// has the same order whichever lane it ends in, as a token must get the same bits wherever the window begins.
+#ifdef __AVX512F__
+template <class F> static inline vf sixteen_totals(F four) {
+    __m512 u[4];
+    for (int e = 0; e < 4; e++) {
+        vf s[4];
+        four(e, s);
+        const __m512 a = (__m512)s[0], b = (__m512)s[1], c = (__m512)s[2], d = (__m512)s[3];
+        const __m512 ab = _mm512_shuffle_f32x4(a, b, 0x44) + _mm512_shuffle_f32x4(a, b, 0xee);
+        const __m512 cd = _mm512_shuffle_f32x4(c, d, 0x44) + _mm512_shuffle_f32x4(c, d, 0xee);
+        u[e] = _mm512_shuffle_f32x4(ab, cd, 0x88) + _mm512_shuffle_f32x4(ab, cd, 0xdd);
+    }
+    const __m512 w = _mm512_shuffle_ps(u[0], u[1], 0x44) + _mm512_shuffle_ps(u[0], u[1], 0xee);
+    const __m512 z = _mm512_shuffle_ps(u[2], u[3], 0x44) + _mm512_shuffle_ps(u[2], u[3], 0xee);
+    return (vf)(_mm512_shuffle_ps(w, z, 0x88) + _mm512_shuffle_ps(w, z, 0xdd));
+}
+#else
+template <class F> static inline vf sixteen_totals(F four) {
+    vf all;
+    for (int e = 0; e < 4; e++) {
+        vf s[4];
+        four(e, s);
+        for (int i = 0; i < 4; i++) all[4 * i + e] = total(s[i]);
+    }
+    return all;
+}
+#endif
+
+// Scores of the queries [queries, dim] against the keys of `columns`, sixteen at a time: what is read beyond the last one
+// is the last one again, and is overwritten by `soften`. Then their mix of the values.
 // V vectors to a head; V 0: any head dimension, slower.
 template <int V, int KIND>
 static void scores(const float *q, int queries, const void *keys, size_t first, int columns, int dim, float *score,
                    size_t room) {
-    for (int j = 0; j < columns; j++) {
-        const size_t at = first + (size_t)j * dim;
-        if constexpr (V > 0) {
-            vf k[V];
-            for (int v = 0; v < V; v++) k[v] = kv_load<KIND>(keys, at + v * LANES);
+    if constexpr (V > 0) {
+        vf wide[KIND == F32 ? 1 : LANES * V];  // keys in fp32, widened once for all queries
+        for (int j = 0; j < columns; j += LANES) {
+            size_t at[LANES];
+            for (int i = 0; i < LANES; i++) at[i] = first + (size_t)(j + i < columns ? j + i : columns - 1) * dim;
+            // The order in which a block is read hides from the processor that they follow one another.
+            const char *next = (const char *)keys + (at[0] + 2 * LANES * dim) * (KIND == F32 ? 4 : 2);
+            for (int i = 0; i < LANES * V * (KIND == F32 ? 64 : 32); i += 64) __builtin_prefetch(next + i);
+            if constexpr (KIND != F32)
+                for (int i = 0; i < LANES; i++)
+                    for (int v = 0; v < V; v++) wide[i * V + v] = kv_load<KIND>(keys, at[i] + v * LANES);
             for (int i = 0; i < queries; i++) {
-                vf s = {};
-                for (int v = 0; v < V; v++) s += k[v] * load(q + i * dim + v * LANES);
-#ifdef __AVX512F__
-                score[i * room + j] = _mm512_reduce_add_ps((__m512)s);
-#else
-                score[i * room + j] = total(s);
-#endif
-            }
-        } else {
-            for (int i = 0; i < queries; i++) {
-                float s = 0;
-                for (int d = 0; d < dim; d++) s += kv_at(keys, at + d, KIND) * q[i * dim + d];
-                score[i * room + j] = s;
+                vf mine[V];
+                for (int v = 0; v < V; v++) mine[v] = load(q + i * dim + v * LANES);
+                store(score + i * room + j, sixteen_totals([&](int e, vf *s) {
+                    for (int c = 0; c < 4; c++) s[c] = vf{};
+                    for (int v = 0; v < V; v++)
+                        for (int c = 0; c < 4; c++) {
+                            const int column = 4 * c + e;
+                            if constexpr (KIND == F32) s[c] += load((const float *)keys + at[column] + v * LANES) * mine[v];
+                            else s[c] += wide[column * V + v] * mine[v];
+                        }
+                }));
             }
         }
+    } else {
+        for (int j = 0; j < columns; j++)
+            for (int i = 0; i < queries; i++) {
+                float s = 0;
+                for (int d = 0; d < dim; d++) s += kv_at(keys, first + (size_t)j * dim + d, KIND) * q[i * dim + d];
+                score[i * room + j] = s;
+            }
     }
+}
+template <int V, int KIND, int Q>
+static void mix_rows(const float *p, size_t room, const void *values, size_t first, int columns, int dim, float *out) {
+    vf sum[Q][V];
+    for (int a = 0; a < Q; a++)
+        for (int v = 0; v < V; v++) sum[a][v] = vf{};
+    for (int j = 0; j < columns; j++)
+        for (int v = 0; v < V; v++) {
+            const vf x = kv_load<KIND>(values, first + (size_t)j * dim + v * LANES);
+            for (int a = 0; a < Q; a++) sum[a][v] += x * p[a * room + j];
+        }
+    for (int a = 0; a < Q; a++)
+        for (int v = 0; v < V; v++) store(out + a * dim + v * LANES, sum[a][v]);
 }
 template <int V, int KIND>
 static void mix(const float *p, size_t room, int queries, const void *values, size_t first, int columns, int dim,
                 float *out) {
     if constexpr (V > 0) {
         constexpr int Q = V >= 8 ? 2 : 4;
-        for (int i = 0; i < queries; i += Q) {
-            vf sum[Q][V];
-            for (int a = 0; a < Q; a++)
-                for (int v = 0; v < V; v++) sum[a][v] = vf{};
-            const float *row[Q];
-            for (int a = 0; a < Q; a++) row[a] = p + (size_t)(i + a < queries ? i + a : i) * room;
-            for (int j = 0; j < columns; j++)
-                for (int v = 0; v < V; v++) {
-                    const vf x = kv_load<KIND>(values, first + (size_t)j * dim + v * LANES);
-                    for (int a = 0; a < Q; a++) sum[a][v] += x * row[a][j];
-                }
-            for (int a = 0; a < Q && i + a < queries; a++)
-                for (int v = 0; v < V; v++) store(out + (i + a) * dim + v * LANES, sum[a][v]);
+        int i = 0;
+        for (; i + Q <= queries; i += Q) mix_rows<V, KIND, Q>(p + i * room, room, values, first, columns, dim, out + i * dim);
+        p += i * room, out += i * dim;
+        switch (queries - i) {
+            case 3: mix_rows<V, KIND, 3>(p, room, values, first, columns, dim, out); break;
+            case 2: mix_rows<V, KIND, 2>(p, room, values, first, columns, dim, out); break;
+            case 1: mix_rows<V, KIND, 1>(p, room, values, first, columns, dim, out);
         }
     } else {
         for (int i = 0; i < queries; i++) {
@@ -89,10 +137,15 @@ static void mix(const float *p, size_t room, int queries, const void *values, si
 
 // p := exp(p - max) / sum, over the first `seen` of `columns`; the rest becomes 0.
 static void soften(float *p, int seen, int columns) {
-    float top = p[0];
-    for (int j = 1; j < seen; j++) top = p[j] > top ? p[j] : top;
     const int padded = (columns + LANES - 1) / LANES * LANES;
     for (int j = seen; j < padded; j++) p[j] = -1e30f;
+    vf most = load(p);
+    for (int j = LANES; j < padded; j += LANES) {
+        const vf x = load(p + j);
+        most = x > most ? x : most;
+    }
+    float top = most[0];
+    for (int i = 1; i < LANES; i++) top = most[i] > top ? most[i] : top;
     vf sum = {};
     for (int j = 0; j < padded; j += LANES) {
         const vf e = exp_(load(p + j) - top);

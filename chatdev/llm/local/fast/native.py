@@ -113,8 +113,8 @@ class NativeStep:
             **{k: getattr(anatomy, k) for k in ("hidden", "heads", "kv_heads", "dim", "inner", "rotary", "scaling")},
         )
         matrices = [getattr(layer, name) for layer in self.layers for name in PARTS]
-        # Rows are written in whole blocks, and int4 keeps the sums of its groups behind the columns.
-        self.stride = max(-(-m.rows // 16) * 16 + m.columns + m.columns // 16 for m in matrices) // 64 * 64 + 128
+        # Rows are written in whole blocks, and what belongs to its columns is kept behind them (kernels.h).
+        self.stride = max(-(-m.rows // 16) * 16 + 2 * m.columns for m in matrices) // 64 * 64 + 128
         self.vocabulary = self.model.head.rows
         self._angles: dict[int, tuple[Tensor, Tensor]] = {}
         self._scratch = torch.empty(0)

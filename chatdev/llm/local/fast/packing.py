@@ -1,7 +1,8 @@
 """Weights in fp32, bf16, int8 or int4, in the layout that the kernels read.
 
 int8: one scale a row, symmetric. int4: a scale and a minimum for each `GROUP` columns of a row, both bf16, so
-4 + 32 / GROUP bits a weight; fitted by least squares. Activations are never quantised. The head and the embedding
+4 + 32 / GROUP bits a weight; fitted by least squares. Activations are fp32, or 16-bit integers where the processor
+multiplies those (`kernels.h`); never coarser. The head and the embedding
 stay at int8 or better: the head is read once a token and carries the whole distribution.
 
 Non-goals: calibration with data, formats of other programs.
@@ -123,7 +124,8 @@ def to_blocks(weight: Tensor, precision: Precision) -> Blocks:
     columns = weight.shape[1]
     if precision == "int8":
         q, scale = quantise8(weight)
-        return Blocks(kind, _lanes(q), _rows_up(scale).contiguous(), rows, columns)
+        pairs = _lanes(q.contiguous().view(torch.int16))
+        return Blocks(kind, pairs, _rows_up(scale).contiguous(), rows, columns)
     if precision == "bf16":
         pairs = _lanes(weight.bfloat16().contiguous().view(torch.int32))
         return Blocks(kind, pairs, None, rows, columns)
@@ -131,11 +133,11 @@ def to_blocks(weight: Tensor, precision: Precision) -> Blocks:
 
 
 def _words(q: Tensor) -> Tensor:
-    """Eight neighbouring nibbles to an int32, the first in the lowest bits."""
+    """Eight neighbouring nibbles to an int32: four pairs, the even column low, the odd one 16 bits above."""
     eight = q.view(q.shape[0], -1, 8)
     word = torch.zeros(eight.shape[:2], dtype=torch.int32)
     for j in range(8):
-        word |= eight[..., j].to(torch.int32) << (4 * j)
+        word |= eight[..., j].to(torch.int32) << (4 * (j // 2) + 16 * (j % 2))
     return word
 
 

@@ -77,21 +77,33 @@ static void norm(const Norm &w, const float *x, float *y, int n) {
     for (; i < n; i++) y[i] = (x[i] - mean) * scale * w.weight[i] + (w.bias ? w.bias[i] : 0.0f);
 }
 
-// Zeros up to the columns of the matrix, and behind them, for int4, the sums of x over each group: what the group's
-// minimum is multiplied with.
+// Zeros up to the columns of the matrix, and behind them what kernels.h says: for int4 the sums of x over each group (what
+// the group's minimum is multiplied with), and for integers the scales and the rounded columns.
 static void finish(const Matrix &m, float *x, int width) {
     std::memset(x + width, 0, (m.columns - width) * sizeof(float));
-    if (m.kind != INT4) return;
-    for (int g = 0; g < m.columns / m.group; g++) {
+    for (size_t g = 0; g < sums_of(m); g++) {
         vf s = {};
         for (int i = 0; i < m.group; i += LANES) s += load(x + g * m.group + i);
         x[m.columns + g] = total(s);
+    }
+    if (!rounds(m)) return;
+    float *scales = x + m.columns + sums_of(m);
+    auto *rounded = (int16_t *)(scales + spans_of(m));
+    for (size_t span = 0; span < spans_of(m); span++) {
+        const int from = span * SPAN, to = from + SPAN < m.columns ? from + SPAN : m.columns;
+        float top = 0;
+        for (int i = from; i < to; i++) top = std::fabs(x[i]) > top ? std::fabs(x[i]) : top;
+        const float one = top > 1e-30f ? 32767.0f / top : 0.0f;
+        scales[span] = top / 32767.0f;
+        for (int i = from; i < to; i++) rounded[i] = (int16_t)__builtin_lrintf(x[i] * one);
     }
 }
 
 template <int KIND>
 static inline void rows_of(const Matrix &m, int block, const float *x, size_t stride, int rows, vf *out) {
     int r = 0;
+    if constexpr (INTEGERS && (KIND == INT8 || KIND == INT4))
+        for (; r + 8 <= rows; r += 8) dots<KIND, 8>(m, block, x + r * stride, stride, out + r);
     for (; r + 4 <= rows; r += 4) dots<KIND, 4>(m, block, x + r * stride, stride, out + r);
     if (r + 2 <= rows) { dots<KIND, 2>(m, block, x + r * stride, stride, out + r); r += 2; }
     if (r < rows) dots<KIND, 1>(m, block, x + r * stride, stride, out + r);
