@@ -67,6 +67,7 @@ class Lives:
         sys.stdout.flush()
         child = os.fork()
         if child:
+            os.setpgid(child, child)  # here as well: whoever kills the group may be faster than the child
             return child
         code = 70
         try:

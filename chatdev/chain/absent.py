@@ -11,10 +11,13 @@ A file of answers is a YAML list, taken in order, or a mapping from phases to li
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from chatdev.chain.people import Answer, Arrived, Question
+from chatdev.company.fields import quoted
+from chatdev.company.messages import did_you_mean
 from chatdev.company.safe_yaml import Map, Node, Seq, Text, plain, read_file
 from chatdev.errors import StoppedByPerson, UserError, UserErrors
 from chatdev.run.inbox import ANSWERS
@@ -45,14 +48,14 @@ class FromFile:
 
     by = "file"
 
-    def __init__(self, path: Path) -> None:
-        """Read the whole file.
+    def __init__(self, path: Path, phases: Collection[str]) -> None:
+        """Read the whole file. `phases` are those that can ask.
 
         Raises:
-            UserErrors: it is no file of answers; every line that is none.
+            UserErrors: it is no file of answers; every line that is none, every phase that nobody has.
         """
         self._path = path
-        self._lists, self._by_phase = read_answers(path)
+        self._lists, self._by_phase = read_answers(path, phases)
         self._used: dict[str, int] = {}
 
     def ask(self, question: Question, arrived: Arrived) -> Answer:
@@ -82,13 +85,17 @@ class FromFile:
         self._used[name] = self._used.get(name, 0) + 1
 
 
-def read_answers(path: Path) -> tuple[dict[str, list[tuple[str, Answer]]], bool]:
+def read_answers(path: Path, phases: Collection[str]) -> tuple[dict[str, list[tuple[str, Answer]]], bool]:
     """The answers of a file with the place of each, by phase (under "" when they are one list), and whether they
     are by phase."""
     tree = read_file(path)
     errors: list[UserError] = []
     if isinstance(tree, Map):
         found = {phase: _answers(node, errors) for phase, node in tree.items.items()}
+        for phase, node in tree.items.items():
+            if phase not in phases:
+                text = f"there is no phase {quoted(phase)} here{did_you_mean(phase, phases)}"
+                errors.append(UserError(text, where=str(node.mark)))
     elif isinstance(tree, Seq):
         found = {"": _answers(tree, errors)}
     else:

@@ -132,7 +132,7 @@ class CompanyRun:
             raise UserError(
                 f"the run stopped: {error.strerror or error}",
                 where=str(error.filename or self.product.root),
-                fix=f"Mend that, then: run.py resume {self.product.name}",
+                fix=f"Mend that, then: run.py resume {self.product.root}",
             ) from error
         except Exception as error:
             with contextlib.suppress(OSError):

@@ -47,6 +47,11 @@ def _controls(reply: str) -> list[str]:
     return [found[1].strip() for line in own_lines(reply) if (found := _CONTROL.match(line))]
 
 
+def is_control(line: str) -> bool:
+    """True for a line that is there for the house and not for a reader."""
+    return _CONTROL.match(line) is not None
+
+
 def control_line(reply: str) -> str | None:
     """The text after the last control line's `<INFO>`, None when the reply has no control line."""
     found = _controls(reply)

@@ -56,7 +56,7 @@ def fork(parent: Product, warehouse: Path, at: str, name: str, change: Change) -
     """
     events, _ = read_events(parent.journal)
     now = counting(events)
-    step = find_step(steps_of(now), at, parent.name)
+    step = find_step(steps_of(now), at, str(parent.root))
     commit = head_before(now, step.first)
     made = products.create(warehouse, name)
     try:

@@ -7,6 +7,8 @@ from chatdev.chain.table import Table
 from chatdev.chain.words import Words
 
 YES = ("yes", "y", "install")
+PACKAGES = "packages"
+"""The name by which these questions are answered, as those of a phase are by its name."""
 
 
 def agreed(table: Table, words: Words, step: str, names: list[str]) -> bool:
@@ -17,7 +19,7 @@ def agreed(table: Table, words: Words, step: str, names: list[str]) -> bool:
 
     def make() -> Question:
         text = words.say("packages", names=names).strip()
-        return Question(step, "packages", "Unknown packages", "question", text, ("comment", "skip", "stop"))
+        return Question(step, PACKAGES, "Unknown packages", "question", text, ("comment", "skip", "stop"))
 
     answer = table.ask(key, make)
     return answer.kind == "comment" and answer.text.strip().lower() in YES

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from chatdev.chain.brief import version_of
-from chatdev.chain.conclusion import choice, own_lines, yaml_value
+from chatdev.chain.conclusion import choice, is_control, own_lines, yaml_value
 from chatdev.chain.context import Context
 from chatdev.chain.people import Answer, Kind, Question
 from chatdev.company import Phase
@@ -90,7 +90,8 @@ class Review:
 
     def _wish(self) -> Question:
         choices: tuple[Kind, ...] = ("comment", "approve", "edit", "stop", "always")
-        return self._question("diff", self.ctx.history.diff(self._seen()), choices, self.ctx.brief.text("review"))
+        reasons = _in_words(self.ctx.brief.text("review"))
+        return self._question("diff", self.ctx.history.diff(self._seen()), choices, reasons)
 
     def _seen(self) -> str:
         """The version that the person saw when this phase last asked; at first, the one before the run."""
@@ -153,11 +154,11 @@ class Review:
     def _reasons(self) -> str:
         """The findings that this phase answered, or what its author said besides the files."""
         texts = [self.ctx.brief.text(name) for name in FINDINGS if name in self.phase.reads]
-        found = "\n".join(text.strip() for text in texts if text)
+        found = "\n".join(filter(None, map(_in_words, texts)))
         said = [event for event in self.ctx.journal.of_kind("said") if str(event.key).startswith(f"{self.step}/")]
         if found or not self._of_files or not said:
             return found
-        return "\n".join(own_lines(said[-1]["text"])).strip()
+        return _in_words("\n".join(own_lines(said[-1]["text"])))
 
     def _edit_files(self, answer: Answer) -> str:
         """Make the edit a commit of the person; returns it as a patch, empty when nothing was changed."""
@@ -242,6 +243,11 @@ def evidence(ctx: Context) -> dict[str, Any] | None:
         "rung": {key: failed[key] for key in ("name", "state", "summary")} if failed else None,
         "current": ctx.progress.checked,
     }
+
+
+def _in_words(text: str) -> str:
+    """What was said without its control lines, which are for the house."""
+    return "\n".join(line for line in text.splitlines() if not is_control(line)).strip()
 
 
 def _as_yaml(value: Any) -> str:

@@ -54,7 +54,7 @@ def undo(product: Product, to: str | None) -> Gone:
             steps = steps_of(events)
             if not steps:
                 raise UserError("there is no step to go back behind", where=str(product.root))
-            step = find_step(steps, to, product.name) if to is not None else steps[-1]
+            step = find_step(steps, to, str(product.root)) if to is not None else steps[-1]
             _keep_hand_edits(journal, history)
             head = head_before(events, step.first)
             gone = [one for one in steps if one.first >= step.first]

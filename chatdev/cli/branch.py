@@ -14,6 +14,7 @@ from chatdev.cli.common import (
     out_option,
     overrides,
     set_option,
+    shown_name,
     warehouse,
 )
 from chatdev.errors import UsageError
@@ -71,11 +72,6 @@ def _role_files(pairs: tuple[str, ...]) -> dict[str, Path]:
             raise UsageError(f'"--role {pair}" is not name=file', fix="Example: --role reviewer=strict.yaml")
         found[role] = Path(path)
     return found
-
-
-def shown_name(product: products.Product) -> str:
-    """How to name a product on the command line: outside of the usual warehouse its name alone is not found."""
-    return product.name if product.root.parent == warehouse(None).resolve() else str(product.root)
 
 
 @click.command("undo")

@@ -6,11 +6,14 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chatdev.errors import UserError, UserErrors
+
+if TYPE_CHECKING:
+    from chatdev.run.product import Product
 
 WAREHOUSE = "warehouse"
 
@@ -23,6 +26,11 @@ def command_name() -> str:
 def warehouse(out: str | None) -> Path:
     """The folder of products: `--out`, `CHATDEV_WAREHOUSE`, or `warehouse` here."""
     return Path(out or os.environ.get("CHATDEV_WAREHOUSE", "") or WAREHOUSE).expanduser()
+
+
+def shown_name(product: Product) -> str:
+    """How to name a product on the command line: outside of the usual warehouse its name alone is not found."""
+    return product.name if product.root.parent == warehouse(None).resolve() else str(product.root)
 
 
 def is_there(look: Callable[[], bool]) -> bool:

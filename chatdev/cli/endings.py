@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatdev.apprentice import what_it_is
-from chatdev.cli.common import command_name, warehouse
+from chatdev.cli.common import command_name, shown_name
 from chatdev.llm.select import APPRENTICE
 from chatdev.run.product import Product
 from chatdev.screen.text import safe, seconds_text
@@ -14,8 +14,7 @@ from chatdev.screen.text import safe, seconds_text
 def ending(report: dict[str, Any], product: Product) -> list[str]:
     """Lines for a person; the last one is the product's folder."""
     command = command_name()
-    # A product outside of the usual warehouse is not found by its name alone.
-    name = product.name if product.root.parent == warehouse(None).resolve() else str(product.root)
+    name = shown_name(product)
     money = "price unknown" if report["money"] is None else f"${report['money']:.4f}"
     if report["unpriced_replies"] and report["money"] is not None:
         money += f" + {report['unpriced_replies']} replies of unknown price"

@@ -25,6 +25,7 @@ def person_of(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
     """Whoever answers, where the company needs somebody; that nobody is there is told before anything is spent."""
     from chatdev.chain.absent import ByLetter, FromFile
     from chatdev.chain.crew import model_name
+    from chatdev.chain.packages import PACKAGES
     from chatdev.chain.people import TWO_WAYS, Nobody
     from chatdev.llm.select import resolve
     from chatdev.screen.ask import TerminalPerson
@@ -33,7 +34,7 @@ def person_of(bundle: CompanyBundle, answers: str | None, as_json: bool) -> Any:
     if answers == "inbox":
         return ByLetter()
     if answers is not None:
-        return FromFile(Path(answers).expanduser())
+        return FromFile(Path(answers).expanduser(), {*bundle.phases, PACKAGES})
     asks = [name for name, phase in bundle.phases.items() if phase.instructor == "human"]
     chairs = [role for role in bundle.used_roles() if resolve(model_name(bundle, role)) == "human"]
     needed = bundle.company.review != "none" or asks or chairs

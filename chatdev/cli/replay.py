@@ -41,7 +41,7 @@ def replay_command(product: str, speed: float | None, start: str | None, verbose
     events, _ = read_events(found.journal)
     first = 0
     if start is not None:
-        first = find_step(steps_of(counting(events)), start, found.name).first
+        first = find_step(steps_of(counting(events)), start, str(found.root)).first
     ledger = Ledger()
     ledger.read_all([event for event in events if event.id < first], found.journal)
     rest = [event for event in events if event.id >= first]

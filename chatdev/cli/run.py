@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from chatdev.cli.common import (
     out_option,
     overrides,
     set_option,
+    shown_name,
     warehouse,
 )
 from chatdev.cli.people import answers_option, listen, person_of
@@ -209,7 +211,7 @@ def work(life: CompanyRun, quiet: bool, verbose: bool, as_json: bool) -> int:
     except UserError:
         _close(screens)
         if life.begun and sys.stderr is not None:
-            click.echo(f"saved; go on with: {command_name()} resume {life.product.name}", err=True)
+            click.echo(f"saved; go on with: {command_name()} resume {shown_name(life.product)}", err=True)
         raise
     finally:
         _close(screens)
@@ -265,6 +267,8 @@ def _review(text: str | None) -> str | None:
     """`a,b` as the YAML list `[a, b]`."""
     if text is None or text in ("all", "none"):
         return text
+    if not all(re.fullmatch(r"\s*[A-Za-z0-9_-]+\s*", name) for name in text.split(",")):
+        raise UsageError(f'"{text}" is not all, none or names of phases', fix="Example: --review coding,manual")
     return f"[{text}]"
 
 

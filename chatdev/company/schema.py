@@ -131,7 +131,7 @@ def _review(value: Any) -> Any:
         for name in value:
             if not isinstance(name, str):
                 raise ValueError(f"expected names of phases, found {kind_of(name)}")
-        return value
+        return value or "none"
     if value in ("none", "all"):
         return value
     if value is None:

@@ -87,7 +87,8 @@ def find_step(steps: list[Step], wanted: str, where: str) -> Step:
         return fitting[-1]
     import difflib
 
-    near = difflib.get_close_matches(wanted, [step.path for step in steps], n=1)
+    paths = [step.path for step in steps]
+    near = [path for path in paths if wanted and path.startswith(wanted)] or difflib.get_close_matches(wanted, paths)
     hint = f'Did you mean "{near[0]}"? ' if near else ""
     raise UserError(f'there is no step "{wanted}"', where=where, fix=f"{hint}All steps: run.py show {where}")
 

@@ -120,6 +120,8 @@ class TerminalPerson:
     def _more(self, question: Question, start: int) -> int:
         """Print the subject from a line on; returns the first line that was not."""
         lines = question.subject.splitlines() or ["(nothing)" if question.about == "artifact" else "(no file changed)"]
+        if start >= len(lines):
+            self.say("That was all of it.", "dim")
         for line in lines[start : start + SHOWN]:
             self.say(safe(line), DIFF.get(line[:1], "") if question.about == "diff" else "")
         rest = len(lines) - start - SHOWN

@@ -53,14 +53,18 @@ def edit_files(folder: Path, paths: Sequence[str]) -> None:
 def edit_text(text: str, ending: str = ".md") -> str:
     """Let the person edit a text; bytes that are no UTF-8 come back as replacement characters.
 
+    A text without a line break at its end has none afterwards either, though an editor puts one there.
+
     Raises:
         UserError: there is no editor, or it failed.
     """
     with tempfile.TemporaryDirectory(prefix="chatdev-edit-") as folder:
         path = Path(folder, f"text{ending}")
-        path.write_text(text, encoding="utf-8", errors="replace", newline="")
+        whole = text.endswith("\n") or not text
+        path.write_text(text if whole else f"{text}\n", encoding="utf-8", errors="replace", newline="")
         _run([*command(), str(path)], Path(folder))
-        return path.read_bytes().decode("utf-8", errors="replace").replace("\r\n", "\n")
+        edited = path.read_bytes().decode("utf-8", errors="replace").replace("\r\n", "\n")
+        return edited if whole else edited.removesuffix("\n")
 
 
 def _run(words: list[str], folder: Path) -> None:

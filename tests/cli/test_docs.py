@@ -66,7 +66,7 @@ def test_the_company_in_the_readme_loads(tmp_path):
 def test_the_answers_in_the_readme_are_answers(tmp_path):
     path = tmp_path / "answers.yaml"
     path.write_text(re.search(r"```yaml\n(- approve\n.*?)```", README, re.DOTALL)[1], encoding="utf-8")
-    (answers,) = read_answers(path)[0].values()
+    (answers,) = read_answers(path, [])[0].values()
     assert [answer.kind for _, answer in answers] == ["approve", "comment", "edit", "always"]
 
 
