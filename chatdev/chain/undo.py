@@ -36,6 +36,7 @@ class Gone:
     branch: str
     """Where the undone commits are kept."""
     commits: list[str]
+    """All that lie between the two places, the first first; those of a person's hand among them."""
     head: str | None
 
 
@@ -71,7 +72,7 @@ def undo(product: Product, to: str | None) -> Gone:
             )
             settle(journal, history)
             _report(product, journal)
-            return Gone(gone, event["branch"], [sha for one in gone for sha in one.commits], head)
+            return Gone(gone, event["branch"], history.since(head, event["left"]), head)
         finally:
             journal.close()
 
@@ -92,7 +93,14 @@ def redo(product: Product) -> Gone:
                 raise UserError("nothing was undone", where=str(product.root))
             event = next(one for one in journal.events if one.id == max(back))
             since = [one for one in counting(journal.events) if one.id > event.id]
-            if any(one.kind not in _MARKS for one in since) or history.dirty():
+            edited = history.dirty()
+            if edited and all(one.kind in _MARKS for one in since):
+                raise UserError(
+                    f"files were changed by hand since: {', '.join(edited[:5])}",
+                    where=str(product.root),
+                    fix="Move them to another folder first, and back afterwards",
+                )
+            if edited or any(one.kind not in _MARKS for one in since):
                 raise UserError(
                     f"the run went on since; what was undone lies in the branch {event['branch']}",
                     where=str(product.root),
@@ -103,7 +111,7 @@ def redo(product: Product) -> Gone:
             settle(journal, history)
             _report(product, journal)
             again = [step for step in steps_of(counting(journal.events)) if step.started not in before]
-            return Gone(again, event["branch"], [sha for one in again for sha in one.commits], event["left"])
+            return Gone(again, event["branch"], history.since(event["head"], event["left"]), event["left"])
         finally:
             journal.close()
 
@@ -122,7 +130,7 @@ def settle(journal: Journal, history: History) -> None:
 
 def _keep_hand_edits(journal: Journal, history: History) -> None:
     """What a person changed since the last commit goes into the branch that is kept."""
-    if history.head() is None or not history.dirty():
+    if not history.dirty():
         return
     now = datetime.now(timezone.utc)
     history.commit("Edited by hand", "Human", "human@chatdev.invalid", {"Phase": "hand"}, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,24 @@ if TYPE_CHECKING:
     from chatdev.screen.playing import Player
 
 
+class Speed(click.FloatRange):
+    """A number from 0 on; what is no number (nan) would pass every comparison."""
+
+    name = "speed"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number", param, ctx) if math.isnan(found) else found
+
+
 @click.command("replay")
 @click.argument("product")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0),
+    type=Speed(),
     metavar="N",
     help="1 is as it was, 20 is twenty times as fast, 0 waits for nothing.  [default: 20, in a pipe 0]",
 )

@@ -305,6 +305,11 @@ class History:
         """All commits from this one back to the first."""
         return set(self.git.text("rev-list", commit, "--").split()) if commit else set()
 
+    def since(self, old: str | None, new: str | None) -> list[str]:
+        """The commits that a version has and an older one has not, the first first."""
+        without = (f"^{old}",) if old else ()
+        return self.git.text("rev-list", "--reverse", new, *without, "--").split() if new else []
+
     def stale_lock(self, patience: float = 5.0) -> list[str]:
         """Remove the locks of a git that was killed; see `SafeGit.clear_stale_locks`."""
         return self.git.clear_stale_locks(patience)

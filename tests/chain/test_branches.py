@@ -102,10 +102,30 @@ def test_after_going_on_an_undo_cannot_be_taken_back_and_says_where_the_work_lie
 def test_what_was_edited_by_hand_is_kept_with_what_is_undone(snake, tmp_path):
     product, _ = snake
     (product / "main.py").write_text("mine = True\n", encoding="utf-8")
-    chatdev("undo", "snake", "--to", "manual", cwd=tmp_path)
+    undone = chatdev("undo", "snake", "--to", "manual", cwd=tmp_path)
+    by_hand = git(product, "rev-parse", "undone/1").strip()
+    assert f"{by_hand[:8]} in the branch undone/1" in undone.stdout
     assert "mine" not in (product / "main.py").read_text(encoding="utf-8")
     assert git(product, "show", "undone/1:main.py") == "mine = True\n"
     assert git(product, "log", "-1", "--format=%an", "undone/1").strip() == "Human"
+
+
+def test_what_was_written_by_hand_before_the_first_commit_is_kept_as_well(snake, tmp_path):
+    product, end = snake
+    chatdev("undo", "snake", "--to", "coding", cwd=tmp_path)
+    (product / "mine.py").write_text("mine = True\n", encoding="utf-8")
+    refused = chatdev("undo", "snake", "--redo", cwd=tmp_path)
+    assert (refused.returncode, "changed by hand since: mine.py" in refused.stderr) == (1, True)
+    assert "in the branch undone/2" in chatdev("undo", "snake", cwd=tmp_path).stdout
+    assert git(product, "show", "undone/2:mine.py") == "mine = True\n"
+    chatdev("undo", "snake", "--redo", cwd=tmp_path)
+    assert (product / "mine.py").read_text(encoding="utf-8") == "mine = True\n"
+    (product / "mine.py").unlink()
+    refused = chatdev("undo", "snake", "--redo", cwd=tmp_path)
+    assert "changed by hand since: mine.py" in refused.stderr
+    git(product, "checkout", "mine.py")
+    chatdev("undo", "snake", "--redo", cwd=tmp_path)
+    assert git(product, "rev-parse", "HEAD").strip() == end
 
 
 def test_an_undo_that_a_crash_cut_short_is_finished_when_the_run_goes_on(snake, tmp_path):

@@ -44,6 +44,10 @@ def test_a_replay_can_begin_at_a_step(folder):
     assert "| Please review the program" in played
     wrong = chatdev("replay", "snake", "--from", "coding2", cwd=folder)
     assert 'there is no step "coding2". Did you mean "coding"?' in wrong.stderr
+    loop = chatdev("replay", "snake", "--from", "review", cwd=folder)
+    assert 'Did you mean "review.1.code_review"?' in loop.stderr
+    nothing = chatdev("replay", "snake", "--speed", "nan", cwd=folder)
+    assert (nothing.returncode, "nan is not a number" in nothing.stderr) == (2, True)
 
 
 def test_waits_are_divided_by_the_speed_and_never_long():
