@@ -132,7 +132,9 @@ class CompanyRun:
             raise UserError(
                 f"the run stopped: {error.strerror or error}",
                 where=str(error.filename or self.product.root),
-                fix=f"Mend that, then: run.py resume {self.product.root}",
+                fix=f"Mend that, then: run.py resume {self.product.root}"
+                if self.begun
+                else "Mend that, and start again",
             ) from error
         except Exception as error:
             with contextlib.suppress(OSError):
@@ -274,7 +276,10 @@ class CompanyRun:
             if self.order.source is None:
                 history.init()
                 return {"files": 0, "bytes": 0, "head": None}
+            journal.append("notice", text=f"copying {self.order.source}", step="")
             history.import_from(self.order.source, born)
+            for text in history.new_notices():
+                journal.append("notice", text=text, step="")
             sizes = [info.size for info in Workspace(self.product.root).files().values()]
             return {"files": len(sizes), "bytes": sum(sizes), "head": history.head()}
 

@@ -117,7 +117,7 @@ class Filing:
                     for path, data in (pictures or {}).items():
                         ctx.workspace.write_bytes(path, data)
                     commit = self._commit(key)
-                for text in [*(commit.left_out if commit else []), *ctx.history.notices]:
+                for text in [*(commit.left_out if commit else []), *ctx.history.new_notices()]:
                     ctx.journal.append("notice", text=text, step=self.step)
             return {
                 "sha": commit.sha if commit else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib
 import io
 import sys
@@ -18,6 +19,8 @@ from chatdev import __version__
 from chatdev.cli.common import command_name, fail
 from chatdev.errors import Stop, UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a disk says that takes no more."""
 COMMANDS = {
     "run": "chatdev.cli.run",
     "resume": "chatdev.cli.run",
@@ -97,12 +100,18 @@ def main() -> None:
         code = error.exit_code
     except UserError as error:
         code = fail(error)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            code = 0
+        elif error.errno in FULL:
+            text = error.strerror or str(error)
+            code = fail(UserError(text, where=str(error.filename or ""), fix="Mend that, then do the same again"))
+        else:
+            raise
     except Stop as stop:
         click.echo(stop.reason, err=True)
         code = stop.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -112,9 +112,9 @@ def run_command(
     begin = _source(source, out)
     person = person_of(bundle, answers, as_json)
     product = products.create(warehouse(out), name or wanted)
-    bundle.write(product.company)
     life = CompanyRun(product, bundle, Order(wanted, seed, begin), person)
     try:
+        bundle.write(product.company)
         return work(life, quiet, verbose, as_json)
     finally:
         if not life.begun:

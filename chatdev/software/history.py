@@ -55,6 +55,12 @@ class History:
         """What was changed to make the repository safe, in plain sentences."""
         return self.git.notices
 
+    def new_notices(self) -> list[str]:
+        """Those since the last call."""
+        found = list(self.git.notices)
+        self.git.notices.clear()
+        return found
+
     def init(self) -> None:
         """Make the repository (branch main) unless there is one. Needs no git identity."""
         self.root.mkdir(parents=True, exist_ok=True)

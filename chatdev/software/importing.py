@@ -28,6 +28,8 @@ MOST_BYTES = 100_000_000
 """Bytes of them together."""
 _SHA = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
 _REF = re.compile(r"^refs/[\w./+@-]+$")
+_NAMED = 10
+"""Links that a notice names."""
 _LINE_BYTES = 8_000
 """Read of a file of git's that holds one line."""
 
@@ -179,7 +181,10 @@ def _checked_out(history: History) -> int:
 
 def _copy(history: History, source: Path) -> int:
     """Copy the files of the working tree, links and ignored ones left out; returns how many."""
-    found = list(_plain_files(source))
+    found, links = _plain_files(source)
+    if links:
+        more = f" and {len(links) - _NAMED} more" if len(links) > _NAMED else ""
+        history.git.notices.append(f"symbolic links were left out: {', '.join(sorted(links)[:_NAMED])}{more}")
     ignored = history.git.ignored(found, tree=source)
     # A tracked file is part of the software even where a rule would ignore it.
     tracked = set(history.git.text("ls-files", "-z").split("\0"))
@@ -199,16 +204,22 @@ def _copy(history: History, source: Path) -> int:
     return len(wanted)
 
 
-def _plain_files(source: Path) -> list[str]:
+def _plain_files(source: Path) -> tuple[list[str], list[str]]:
+    """All files of a folder that are none of version control's and no product of a tool, and its symbolic links."""
     skipped = GENERATED_FOLDERS | PRIVATE_FOLDERS
     found: list[str] = []
+    links: list[str] = []
     for here, folders, names in os.walk(source, followlinks=False):
         folders[:] = sorted(name for name in folders if name.lower() not in skipped)
+        links += [Path(here, name).relative_to(source).as_posix() for name in folders if Path(here, name).is_symlink()]
         for name in sorted(names):
             path = Path(here, name)
-            if path.is_symlink() or not path.is_file() or name == ".git" or name.endswith((".pyc", ".pyo")):
+            if path.is_symlink():
+                links.append(path.relative_to(source).as_posix())
+                continue
+            if not path.is_file() or name == ".git" or name.endswith((".pyc", ".pyo")):
                 continue
             found.append(path.relative_to(source).as_posix())
         if len(found) > 20 * MOST_FILES:
             break
-    return found
+    return found, links

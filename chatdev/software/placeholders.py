@@ -43,6 +43,8 @@ _COMMENT_MARKS = {
     **dict.fromkeys((".html", ".htm", ".xml"), ("<!--",)),
     ".css": ("/*", "*"),
 }  # fmt: skip
+LONGEST = 1_000_000
+"""Characters of a file that is looked through; one beyond that holds data, and its tree would take gigabytes."""
 _UNFINISHED = re.compile(
     r"^\W*(TODO|FIXME)\b(?:\([^()]*\))?[\s:–—-]*"
     r"(?:$|(?:\w+\s+){0,3}(?:implement|fill in|complete|finish|add (?:the )?(?:logic|code|implementation)|your code)\b)"
@@ -56,6 +58,7 @@ _ABSTRACT = {"abstractmethod", "abstractproperty", "abstractclassmethod", "abstr
 
 def find_placeholders(texts: dict[str, str]) -> list[Placeholder]:
     """Look through all files of the software (path to text); results by path and line."""
+    texts = {path: text for path, text in texts.items() if len(text) <= LONGEST}
     trees = {}
     for path, text in texts.items():
         if suffix_of(path) in (".py", ".pyw"):

@@ -31,7 +31,8 @@ def run(tmp_path, chain, phases, replies, given):
 
 
 def test_the_human_company_asks_first_and_is_commented_on_after_the_review(tmp_path):
-    given = [{"answer": "it dies"}, "skip", {"comment": "make the snake blue"}, "approve"]
+    blue, more = {"comment": "make the snake blue"}, {"comment": "and the apple green"}
+    given = [{"answer": "it dies"}, "skip", blue, more, "approve"]
     done = chatdev(*SNAKE, *answers(tmp_path, given), cwd=tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
     asked = events_of(tmp_path, "asked")
@@ -39,7 +40,11 @@ def test_the_human_company_asks_first_and_is_commented_on_after_the_review(tmp_p
         "What happens when the snake meets the edge of the field?",
         "Should it become faster as it grows?",
     ]
-    assert [event["step"] for event in asked[2:]] == ["people.1.human_review", "people.2.human_review"]
+    assert [event["step"] for event in asked[2:]] == [f"people.{turn}.human_review" for turn in (1, 2, 3)]
+    assert asked[2]["reasons"] == "", "a control line is for the house"
+    wished = [event["text"] for event in events_of(tmp_path, "said") if event["phase"] == "human_review"]
+    assert "The snake is blue now." in wished[0]
+    assert wished[1].startswith("This is a recording"), "what was not recorded is said, and the run goes on"
     assert "make the snake blue" in told(tmp_path, "human_review")[0]
     assert "#4f9de8" in (only_product(tmp_path) / "main.py").read_text(encoding="utf-8")
     steps = [event["step"] for event in events_of(tmp_path, "step_started")]
@@ -181,6 +186,7 @@ def test_answers_by_phase_and_none_left_stops_and_can_go_on(tmp_path):
         ("coding: [approve, {edit: {files: [a]}}]\n", "answers.yaml:1: edit has files"),
         ("approve", "expected a list of answers"),
         ("- [approve\n", "answers.yaml"),
+        ("codin: [approve]\n", 'answers.yaml:1: there is no phase "codin" here (did you mean "coding"?)'),
     ],
 )
 def test_a_file_that_holds_no_answers_is_refused_before_anything_is_spent(tmp_path, text, told):

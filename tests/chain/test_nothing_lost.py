@@ -99,9 +99,14 @@ def _mounted(folder, size):
 def test_a_disk_that_fills_up_anywhere_loses_nothing(undisturbed, tmp_path):
     disk = tmp_path / "warehouse"
     disk.mkdir()
-    if _mounted(disk, 160).returncode:
+    if _mounted(disk, 24).returncode:
         pytest.skip("this machine mounts nothing")
     try:
+        done = chatdev(*SNAKE, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "No space left" in done.stderr
+        assert list(disk.iterdir()) == [], "what never began leaves nothing behind"
+        subprocess.run(["mount", "-o", "remount,size=160k", str(disk)], check=True)
         done = chatdev(*SNAKE, cwd=tmp_path)
         stops = 0
         for size in (180, 220, 260, 300, 360, 420, 500, 50_000):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from chatdev.screen.editor import edit_text
 from tests.chain.house import git, only_product
 from tests.chain.table import BUILD, PLAN, PLANNED, company, events_of, file, script
 
@@ -97,6 +98,13 @@ def test_an_artifact_is_edited_as_a_text(tmp_path):
     assert events_of(tmp_path, "told")[-1]["text"] == "My own plan\n"
 
 
+def test_a_line_that_was_looked_at_in_an_editor_is_still_the_same_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("VISUAL", editor(tmp_path, f'cp "$1" "{tmp_path}/seen"'))
+    assert edit_text("Game") == "Game"
+    assert (tmp_path / "seen").read_text(encoding="utf-8") == "Game\n", "what is appended begins a line"
+    assert edit_text("two\nlines\n") == "two\nlines\n"
+
+
 def test_ctrl_c_in_the_editor_is_the_editors(tmp_path):
     edit = editor(tmp_path, "trap 'echo caught; exit 0' INT; echo editing; while true; do sleep 0.1; done")
     run = reviewed(tmp_path, HELLO, EDITOR=edit)
@@ -112,6 +120,9 @@ def test_ctrl_c_in_the_editor_is_the_editors(tmp_path):
 
 def test_an_editor_that_is_not_there_or_fails_changes_nothing_and_asks_again(tmp_path):
     run = reviewed(tmp_path, HELLO, EDITOR="no-such-editor")
+    run.see(ASK)
+    run.type("m\n")
+    run.see("That was all of it.")
     run.see(ASK)
     run.type("e\n")
     run.see('there is no editor "no-such-editor"')

@@ -151,6 +151,8 @@ def test_links_are_not_followed_and_not_kept(history, source, tmp_path):
     git(source, "commit", "-q", "-m", "with links")
     (source / "loop").symlink_to(".")
     assert history.import_from(source) == 4
+    assert history.new_notices() == ["symbolic links were left out: link, loop, up"]
+    assert history.new_notices() == []
     assert not any(path.is_symlink() for path in history.root.rglob("*"))
     assert "120000" not in git(history.root, "ls-files", "--stage")
 

@@ -66,6 +66,7 @@ def test_methods_nested_and_async_functions_are_named_in_full():
         "def f(:\n    pass\n",
         "TEXT = '''\n# TODO: implement\n'''\n",
         "def f():\n    if x:\n        pass\n    else:\n        y()\n",
+        "def f():\n    ...\n" + "X = 1\n" * 170_000,  # data, a million characters of it
     ],
 )
 def test_what_is_finished_or_meant_to_be_empty(source):
