@@ -131,10 +131,8 @@ class CompanyRun:
                 journal.append("stopped", reason=f"{error.strerror or error}", exit_code=1)
             raise UserError(
                 f"the run stopped: {error.strerror or error}",
-                where=str(error.filename or self.product.root),
-                fix=f"Mend that, then: run.py resume {self.product.root}"
-                if self.begun
-                else "Mend that, and start again",
+                where=str(self.product.root / str(error.filename or "")),
+                fix="Mend that, then " + (f"run.py resume {self.product.root}" if self.begun else "start again"),
             ) from error
         except Exception as error:
             with contextlib.suppress(OSError):

@@ -16,7 +16,8 @@ from typing import Any
 
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Replace `path` by `data` in one step (UTF-8 for text)."""
-    raw = data.encode("utf-8") if isinstance(data, str) else data
+    # A file's name that is no UTF-8 holds lone surrogates; as an escape it stays one in JSON.
+    raw = data.encode("utf-8", errors="backslashreplace") if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
