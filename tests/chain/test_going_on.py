@@ -1,10 +1,14 @@
 """Going on with what is there: nothing of an earlier run is mistaken, nothing of a person is lost."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from chatdev.run.journal import read_events
 from tests.chain.house import chatdev, git, only_product
@@ -38,6 +42,21 @@ def test_a_run_that_starts_from_a_product_writes_its_own_work(tmp_path):
     (second,) = (tmp_path / "more").iterdir()
     assert (second / "main.py").read_text(encoding="utf-8") == 'print("second")\n'
     assert len(git(second, "log", "--format=%h").split()) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_a_source_with_names_that_are_no_text_and_with_links_is_gone_on_with(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    Path(os.fsdecode(os.fsencode(source) + b"/caf\xe9.py")).write_text("print(1)\n", encoding="utf-8")
+    (source / "out").symlink_to("/etc")
+    done = solo(tmp_path, file("notes", "notes.txt"), more=("--from", str(source)))
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert "note: symbolic links were left out: out" in done.stdout
+    product = only_product(tmp_path)
+    assert (product / os.fsdecode(b"caf\xe9.py")).is_file()
+    report = json.loads((product / ".chatdev" / "report.json").read_text(encoding="utf-8"))
+    assert "python3 caf\\udce9.py" in json.dumps(report), "what it starts with"
 
 
 def test_a_finished_run_is_not_verified_for_files_that_were_changed_since(tmp_path):
