@@ -1,5 +1,6 @@
 """Product folders: names from strangers become harmless folder names, and products are found again."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from chatdev.errors import UserError
 from chatdev.run import product as products
+from chatdev.run.files import write_json
 from chatdev.run.lock import ProductLock
 
 
@@ -37,6 +39,11 @@ def test_two_products_of_one_name_get_two_folders(tmp_path):
     first, second = products.create(tmp_path, "same"), products.create(tmp_path, "same")
     assert first.root != second.root
     assert first.root.parent == second.root.parent == tmp_path
+
+
+def test_what_is_written_may_name_a_file_whose_name_is_no_text(tmp_path):
+    write_json(tmp_path / "report.json", {"entry": "python3 caf\udce9.py"})
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == {"entry": "python3 caf\udce9.py"}
 
 
 def test_a_product_is_found_by_path_name_and_beginning(tmp_path):
