@@ -125,7 +125,7 @@ class Catalogue:
 
 def _row(product: Product) -> dict[str, Any] | None:
     try:
-        return _read_row(product)
+        return None if product.root.is_symlink() else _read_row(product)
     except OSError:  # deleted at this moment
         return None
 

@@ -58,6 +58,11 @@ def test_whatever_a_journal_holds_the_studio_answers(events):
         assert message("item", answers[2]).count(b"\n\n") == 1
 
 
+SEEN = """
+hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+  document.dispatchEvent(new Event('visibilitychange')) }
+"""
+"""A headless browser never hides a tab; the page is told that it did."""
 LONG = "x" * 1_000_000
 TRAP = '<file path="a' + "\u202e" + 'gpj.exe">\n' * 20_000
 LINK = "[click](javascript:window.caught=1) <a href='javascript:window.caught=1'>here</a>"
@@ -108,6 +113,14 @@ def test_a_page_stands_whatever_the_journal_says_and_a_product_may_go_away(studi
         page.wait_for_selector(".run:not(.lost)")
         out.write(lines[-1][20:])
     page.get_by_text("the last words").wait_for()
+
+    # A tab that nobody sees lets its line go, and has missed nothing when it is looked at again.
+    with page.expect_event("requestfailed", lambda request: "/events" in request.url):
+        page.evaluate(SEEN, True)
+    with journal.open("ab") as out:
+        out.write(Event(len(LIES) + 1, 1.0, "notice", None, {"text": "said meanwhile"}).to_line())
+    page.evaluate(SEEN, False)
+    page.get_by_text("said meanwhile").wait_for()
 
     shutil.rmtree(product)
     page.get_by_text("This product is not in the warehouse any more").wait_for()

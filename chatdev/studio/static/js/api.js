@@ -2,7 +2,8 @@
 // kept for this tab only.
 
 const KEY = "studio-token";
-const UNSEEN = 5000;
+/** Milliseconds. */
+const UNSEEN = 3000;
 
 export function takeToken() {
   const found = /^#token=([\w-]+)$/.exec(location.hash);

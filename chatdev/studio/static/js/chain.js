@@ -45,7 +45,7 @@ export class ChainPicture {
     const who = step.who ? `${step.who[0]} → ${step.who[1]}` : "no model";
     const title = s("text", { x: 34, y: 18, class: "node-title" }, short(step.title, 27));
     const small = s("text", { x: 34, y: 33, class: "node-who" },
-      short(step.asks ? `${who} · you sign off` : who, 34));
+      short(step.asks ? `${who} · asks you` : who, 34));
     const group = s("g", {
       class: `node ${step.kind}`, transform: `translate(${x} ${y})`, tabindex: choose ? "0" : null, role: choose ? "button" : "img",
       "aria-label": step.title,
@@ -85,6 +85,15 @@ export class ChainPicture {
     walk(steps);
   }
 
+  /** Bring the step that is on into sight when it changes; whoever scrolls in between is left alone. */
+  follow(id, group) {
+    const place = this.element.parentElement;
+    if (this.followed === id || !place) return;
+    this.followed = id;
+    const box = group.getBoundingClientRect(), frame = place.getBoundingClientRect();
+    if (box.top < frame.top || box.bottom > frame.bottom) place.scrollTop += box.top - frame.top - frame.height / 2;
+  }
+
   /** Mark what is on, done and failed, and the rounds of loops. */
   update(state) {
     for (const [id, { group, title }] of this.nodes) {
@@ -92,7 +101,7 @@ export class ChainPicture {
       const on = now === "on" && state.state !== "finished";
       group.dataset.state = on && !state.at_work && !state.past ? "paused" : now;
       group.setAttribute("aria-label", `${title}${now ? `, ${WORDS[now]}` : ""}`);
-      if (on) group.setAttribute("aria-current", "step");
+      if (on) { group.setAttribute("aria-current", "step"); this.follow(id, group); }
       else group.removeAttribute("aria-current");
     }
     for (const [id, { turns, times }] of this.loops) {

@@ -188,14 +188,13 @@ export class Typing {
 
   /** Source is set in the type of source while it is written. Only the newest line is looked at, however long the reply. */
   add(words) {
-    this.line = (this.line + words).split("\n").reduce((line, next, at) => {
-      if (at) this.ended(line);
-      return next;
-    }, "");
-    if (this.line.length > 2000) this.line = this.line.slice(-2000);
-    const kind = this.inside || /^\s*<file |^```/.test(this.line) ? "prose mono" : "prose";
-    if (!this.text || this.text.className !== kind) this.words.append(this.text = h("span", { class: kind }));
-    this.text.append(document.createTextNode(words));
+    for (const piece of words.split(/(?<=\n)/)) {
+      this.line = (this.line + piece).slice(0, 2000);
+      const kind = this.inside || /^\s*<file |^```/.test(this.line) ? "prose mono" : "prose";
+      if (!this.text || this.text.className !== kind) this.words.append(this.text = h("span", { class: kind }));
+      this.text.append(document.createTextNode(piece));
+      if (piece.endsWith("\n")) { this.ended(this.line); this.line = ""; }
+    }
   }
 
   ended(line) {

@@ -24,6 +24,7 @@ export class Replay {
   async open() {
     const { moments } = await get(productPath(this.view.name, "/moments"));
     if (!moments.length) return;
+    this.view.closeForm();
     this.moments = moments;
     this.slider.max = moments.length - 1;
     this.slider.value = moments.length - 1;

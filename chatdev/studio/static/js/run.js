@@ -159,10 +159,15 @@ export class RunView {
     catch (error) { toast(error.message, true); }
   }
 
+  closeForm() {
+    if (this.form) this.form.element.remove();
+    this.form = null;
+  }
+
   /** Open a form below the head; the button that opened it closes it. */
   open(make, opener) {
     const same = this.form && this.form.make === make;
-    if (this.form) { this.form.element.remove(); this.form = null; }
+    this.closeForm();
     if (same) return;
     const element = make(this, opener, () => { this.form = null; });
     this.form = { make, element };
