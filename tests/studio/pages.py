@@ -88,6 +88,14 @@ def until(page, expression):
         page.wait_for_timeout(50)
 
 
+def eventually(check):
+    """Wait until something is so."""
+    end = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def run_address(product):
     return f"#/run/{product.name}"
 

@@ -2,7 +2,9 @@
 
 import json
 
-from .pages import product_in, run_address, start_run, until, wait_for_end
+from chatdev.run.lock import holder
+
+from .pages import eventually, product_in, run_address, start_run, until, wait_for_end
 
 
 def test_going_back_looking_back_and_comparing(studio, open_page):
@@ -63,14 +65,16 @@ def test_going_back_looking_back_and_comparing(studio, open_page):
     button("Undo").click()
     page.get_by_label("Step", exact=True).select_option("manual")
     button("Undo it").click()
+    page.locator(".fork").wait_for(state="detached")
     page.wait_for_selector(".chip[data-state=stopped]")
     assert not (product / "manual.md").exists()
     button("Redo").click()
     page.wait_for_selector(".chip[data-state=unverified], .chip[data-state=verified]")
-    assert (product / "manual.md").is_file()
+    eventually(lambda: (product / "manual.md").is_file() and holder(product / ".chatdev") is None)
     button("Undo").click()
     page.get_by_label("Step", exact=True).select_option("manual")
     button("Undo it").click()
+    page.locator(".fork").wait_for(state="detached")
     page.wait_for_selector(".chip[data-state=stopped]")
 
     # Side by side: where they part, in words and in code, and the place in both dialogues.
