@@ -76,9 +76,9 @@ async def follow(run: Run, last: int) -> AsyncIterator[bytes]:
             if changed or state["at_work"] != at_work:
                 at_work = state["at_work"]
                 parts.append(message("state", state))
-        if size or changed:
+        if piece := b"".join(parts):
             told = now
-            yield b"".join(parts)
+            yield piece
         elif now - told > HEARTBEAT:
             told = now
             yield b": still here\n\n"
