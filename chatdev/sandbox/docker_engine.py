@@ -94,7 +94,10 @@ class DockerEngine:
         )
 
     def missing_limits(self) -> list[str]:
-        return not_enforced(self.info)
+        missing = not_enforced(self.info)
+        if not seccomp.program(machine=str(self.info.get("Architecture", ""))):
+            missing.append("the machine's vsock is not shut out, as this processor is not known here (docker)")
+        return missing
 
     def perform(self, job: Job, on_run: OnRun | None = None) -> list[Run]:
         secret = wire.new_secret()

@@ -18,6 +18,10 @@ from chatdev.sandbox.guest.signs import DEAF, LISTENS, SILENT, ask, sockets_of
 LOOK_EVERY = 0.3
 PATIENCE = (2.0, 4.0)
 """Seconds that a port has for its first answer, and for the second try."""
+MAX_PORTS = 12
+"""Ports that are looked at; a program can open hundreds, and each one is asked and waited for."""
+MAX_WINDOWS = 20
+"""Windows that are told of, largest first."""
 GLANCES = 3
 """Different pictures kept of a window before it has settled."""
 
@@ -87,14 +91,15 @@ class Watcher:
     def _report(self, running: Any, result: dict[str, Any]) -> None:
         result["signs"] = self.signs(running)
         result["facts"].update(
-            ports=sorted(self.ports), windows=self.windows, sockets=self.sockets, waits=self.waits,
+            ports=sorted(self.ports), windows=self.windows[:MAX_WINDOWS], sockets=self.sockets, waits=self.waits,
             typed=self.typed, cpu_seconds=round(self.cpu, 2), pictures=self.picture_facts, page=self.page,
         )  # fmt: skip
 
     def _ports(self, pids: list[int], age: float) -> None:
         for port in ports_of(pids):
             if port not in self.ports:
-                self.ports[port] = LISTENS
+                if len(self.ports) < MAX_PORTS:
+                    self.ports[port] = LISTENS
                 continue
             tries = self.asked.get(port, 0)
             if self.ports[port] in (LISTENS, SILENT, DEAF) and tries < len(PATIENCE) and age > min(1.0, self.start / 2):
