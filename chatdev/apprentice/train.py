@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
@@ -233,7 +234,12 @@ def train(
                 part.compile(dynamic=True)
     count = sum(weight.numel() for weight in network.parameters())
     click.echo(f"{count:,} parameters on {training.device}, {len(rows):,} streams", err=True)
-    return training.run(minutes)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell has its background jobs ignore the first
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        return training.run(minutes)
+    except KeyboardInterrupt:
+        return False
 
 
 def first_weights(options: Options, tokenizer: Any) -> Any:
