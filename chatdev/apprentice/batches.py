@@ -17,7 +17,7 @@ from chatdev.apprentice.drills import drill
 from chatdev.apprentice.shards import Rows
 from chatdev.apprentice.streams import READ, SETTING, VALUE, Row, Spelling
 
-LISTS = 0.8
+LISTS = 0.9
 """Of all drills, those that are settings of lessons, where there are any."""
 LIST = 320
 """Tokens of such a drill that are never cut off."""

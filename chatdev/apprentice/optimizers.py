@@ -10,6 +10,8 @@ from chatdev.errors import UserError
 
 MUON_RATE = 10.0
 """Muon's learning rate is this many times AdamW's."""
+EMBEDDING_RATE = 0.15
+"""Beside Muon, the embeddings' rate is this part of AdamW's: fast ones grow alike, and nothing is found by them."""
 
 
 def optimizers_of(network: Any, kind: str, lr: float, decay: float) -> list[torch.optim.Optimizer]:
@@ -21,9 +23,12 @@ def optimizers_of(network: Any, kind: str, lr: float, decay: float) -> list[torc
     named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
     inner = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name and "lm_head" not in name]
     ids = {id(weight) for weight in inner}
-    rest = [weight for _, weight in named if id(weight) not in ids]
+    words = [weight for name, weight in named if "embed" in name]
+    rest = [weight for name, weight in named if id(weight) not in ids and "embed" not in name]
     fused = next(iter(network.parameters())).is_cuda
     groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": 0.0, "peak": lr}]
+    slow = lr * EMBEDDING_RATE if kind == "muon" else lr
+    groups += [{"params": words, "weight_decay": 0.0, "peak": slow}] if words else []
     if kind == "adamw":
         groups.append({"params": inner, "weight_decay": decay, "peak": lr})
         return [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=fused)]

@@ -1,17 +1,22 @@
-"""Copying, built into fresh weights: a head that looks one token back, and one that looks for what followed then.
+"""Copying, built into fresh weights: heads that look one and two tokens back, heads that look for what followed then.
 
-A small network finds this pair of heads (an induction head) only after millions of tokens, and until then it copies
-nothing. Written into the first two layers before the training begins, it copies a third of random tokens at once, at
-any distance of the window, and the training has only to sharpen it and to learn what is to be copied where.
+A small network finds such pairs of heads (induction heads) only after millions of tokens, and until then it copies
+nothing. Written into the first two layers before the training begins, they copy two or three of five random tokens at
+once, and the training has to sharpen them and to learn what is to be copied where.
 
-The first head has a query and a key that are the same for every token (they read a direction that all embeddings
-share), turned against each other by one position, so that the rotary embedding has its maximum there. It writes a
-projection of the last token's embedding into directions of its own. The second head looks from a token's embedding to
-those directions, in the slowly turning pairs of dimensions only, which hardly change over the distance.
+A head of the first layer has a query and a key that are the same for every token (they read a direction that all
+embeddings share), turned against each other by one or two positions, so that the rotary embedding has its maximum
+there. It writes a projection of that token's embedding into directions of its own. A head of the second layer looks
+from the last two tokens to those directions, in the slowly turning pairs of dimensions only, which hardly change over
+the distance, and copies the embedding it finds.
+
+The first steps of a training, which learn how often each token occurs, destroy all that: `primed_parts` names what has
+to be kept until the network has learned to use it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,56 +30,114 @@ SHARED = 0.5
 """Length of what all embeddings share, against that of what they do not."""
 BACK = 10.0
 """Attention logits by which a token is preferred that stands one place back, summed for each pair of dimensions."""
-MATCH = 16.0
-"""Attention logit of a token that followed the same token."""
+BACKS = 2
+"""Tokens that are compared, one head of the first layer for each: words of a task are spelled in short pieces, of which
+one alone stands in many places."""
+MATCH = 18.0
+"""Attention logit for each of them that is the same."""
+COPIERS = 2
+"""Heads of the second layer that copy, each a part of the embedding's directions."""
 COPY = 4.0
 """Weight of what is copied, against the residual stream."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows of a matrix, or columns, that belong to a head."""
+
+    weight: Tensor
+    columns: bool
+    start: int
+    size: int
+
+    def view(self) -> Tensor:
+        """The part itself: what is written to it is written to the matrix."""
+        return self.weight.detach().narrow(1 if self.columns else 0, self.start, self.size)
+
+
+def primed_parts(network: Any) -> list[Part]:
+    """The parts of a network's matrices that `prime` writes."""
+    config = network.config
+    heads, kept_heads, size = config.num_attention_heads, config.num_key_value_heads, _size(network)
+    found: dict[tuple[int, bool, int], Part] = {}
+    looking = [(0, head, head * kept_heads // heads) for head in range(_backs(network))]
+    looking += [(1, kept * heads // kept_heads, kept) for kept in range(min(COPIERS, kept_heads))]
+    for layer, head, kept in looking:
+        of = network.model.layers[layer].self_attn
+        places = ((of.q_proj, False, head), (of.k_proj, False, kept), (of.v_proj, False, kept), (of.o_proj, True, head))
+        for matrix, columns, at in places:
+            found[id(matrix), columns, at] = Part(matrix.weight, columns, at * size, size)
+    return list(found.values())
+
+
 @torch.no_grad()
 def prime(network: Any, seed: int) -> None:
-    """Build the two heads into the first two layers of a fresh Llama with tied embeddings.
+    """Build the heads into the first two layers of a fresh Llama with tied embeddings.
 
     Args:
         network: at least two layers deep; other weights of it stay as they were drawn.
         seed: draws the projections.
     """
     config = network.config
-    width, heads = config.hidden_size, config.num_attention_heads
-    size = width // heads
-    half = size // 2
+    width, heads, kept_heads = config.hidden_size, config.num_attention_heads, config.num_key_value_heads
+    size, slow, back = _size(network), _slow(network), _backs(network)
+    half, count = size // 2, len(slow)
     speeds = network.model.rotary_emb.inv_freq.float().cpu()
-    slow = [at for at in range(half) if speeds[at] * REACH < 1]
-    slow = [*slow, *(at + half for at in slow)]
     dice = torch.Generator().manual_seed(seed)
+    known = _directions(count, width, dice)
+    apart = _directions(width - 1, width, dice)
+    written, free = torch.split(apart[: back * count], count), apart[back * count :]
+    first, second = network.model.layers[0].self_attn, network.model.layers[1].self_attn
 
     embeddings = network.model.embed_tokens.weight
     embeddings.mul_(SPREAD / embeddings.std())
     embeddings[:, 0] = SHARED * SPREAD * width**0.5
-    first, second = network.model.layers[0].self_attn, network.model.layers[1].self_attn
-    for head in (first, second):
-        for part in (head.q_proj, head.k_proj, head.v_proj):
-            part.weight[:size] *= 0.1
-        head.o_proj.weight[:, :size] *= 0.1
-    known, written = _directions(len(slow), width, dice), _directions(len(slow), width, dice)
-    copied = _directions(size, width, dice)
+    for part in primed_parts(network):
+        part.view().mul_(0.1)
 
     shared = SHARED * width**0.5 / (1 + SHARED**2) ** 0.5
     strength = (BACK * size**0.5) ** 0.5 / shared
-    first.k_proj.weight[:half, 0] = strength
-    first.q_proj.weight[:half, 0] = strength * speeds.cos()
-    first.q_proj.weight[half:size, 0] = -strength * speeds.sin()
-    first.v_proj.weight[: len(slow)] = known
-    first.o_proj.weight[:, : len(slow)] = 2 * SPREAD * (1 + SHARED**2) ** 0.5 * written.T
+    for head in range(back):
+        at, low = head * size, head * kept_heads // heads * size
+        turn = speeds * (head + 1)
+        first.q_proj.weight[at : at + half, 0] = strength * turn.cos()
+        first.q_proj.weight[at + half : at + size, 0] = -strength * turn.sin()
+        first.k_proj.weight[low : low + half, 0] = strength
+        first.v_proj.weight[low : low + count] = known
+        first.o_proj.weight[:, at : at + count] = 2 * SPREAD * (1 + SHARED**2) ** 0.5 * written[head].T
 
-    # Behind the first layer: the embedding, what all share, and twice the embedding's part that was written.
-    scale = SPREAD * (1 + SHARED**2 + 4 * len(slow) / width) ** 0.5
-    alike = 2 * len(slow) * (SPREAD / scale) ** 2
-    strength = (MATCH * size**0.5 / max(alike, 1e-6)) ** 0.5
-    second.q_proj.weight[slow] = strength * known
-    second.k_proj.weight[slow] = strength * written
-    second.v_proj.weight[:size] = copied
-    second.o_proj.weight[:, :size] = 2 * COPY * scale * copied.T
+    # Behind the first layer: the embedding, what all share, and twice the parts of embeddings that were written.
+    scale = SPREAD * (1 + SHARED**2 + 4 * back * count / width) ** 0.5
+    strength = (MATCH * size**0.5 / (4 * count * (SPREAD / scale) ** 2)) ** 0.5
+    turns = [torch.linalg.qr(torch.randn(count, count, generator=dice))[0] for _ in range(back)]
+    here = [2 * known, *written]
+    query = strength * sum(turn @ one for turn, one in zip(turns, here, strict=False))
+    key = strength * sum(turn @ one for turn, one in zip(turns, written, strict=True))
+    for kept in range(min(COPIERS, kept_heads)):
+        at, low, copied = kept * heads // kept_heads * size, kept * size, free[kept * size : (kept + 1) * size]
+        second.q_proj.weight[[at + one for one in slow]] = query
+        second.k_proj.weight[[low + one for one in slow]] = key
+        second.v_proj.weight[low : low + len(copied)] = copied
+        second.o_proj.weight[:, at : at + len(copied)] = 2 * COPY * scale * copied.T
+
+
+def _size(network: Any) -> int:
+    size: int = network.config.hidden_size // network.config.num_attention_heads
+    return size
+
+
+def _slow(network: Any) -> list[int]:
+    """The dimensions of a head that turn slowly enough to be compared."""
+    speeds = network.model.rotary_emb.inv_freq.float().cpu()
+    found: list[int] = [at for at, speed in enumerate(speeds.tolist()) if speed * REACH < 1]
+    return [*found, *(at + len(speeds) for at in found)]
+
+
+def _backs(network: Any) -> int:
+    """How many tokens are compared: as many as the width has room for."""
+    room: int = (network.config.hidden_size - 1) // (2 * len(_slow(network)))
+    heads: int = network.config.num_attention_heads
+    return max(1, min(BACKS, heads, room))
 
 
 def _directions(count: int, width: int, dice: torch.Generator) -> Tensor:

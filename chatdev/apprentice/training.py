@@ -24,6 +24,7 @@ from chatdev.apprentice.batches import CHUNK, Batch, Mix, chunk, every
 from chatdev.apprentice.mean import Mean
 from chatdev.apprentice.optimizers import optimizers_of
 from chatdev.apprentice.outcome import curve, export
+from chatdev.apprentice.priming import primed_parts
 from chatdev.apprentice.shards import Rows
 from chatdev.apprentice.streams import OWN, SETTING, VALUE, Spelling
 from chatdev.errors import UserError
@@ -45,6 +46,8 @@ class Recipe:
     """Largest learning rate of AdamW."""
     warmup: float = 0.02
     """Share of the tokens until it is reached."""
+    kept: float = 0.0
+    """Share of the tokens until the heads that fresh weights are given may change."""
     cooled: float = 0.25
     """Share of the tokens at the end over which it falls."""
     optimizer: str = "adamw"
@@ -251,9 +254,13 @@ class Training:
         loss = (losses * weights).sum() / weights.sum().clamp_min(1)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        fixed = primed_parts(self.network) if self.progress < self.recipe.kept else []
+        before = [part.view().clone() for part in fixed]
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        for part, values in zip(fixed, before, strict=True):
+            part.view().copy_(values)
         self.place.step += 1
         self.mean.add(self.network, self.place.step)
         sums.add(losses.detach(), kinds)
