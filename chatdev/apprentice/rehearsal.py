@@ -169,8 +169,6 @@ class _MemoryJournal(Journal):
 class _MemoryHistory:
     """Commits that only count."""
 
-    notices: tuple[str, ...] = ()
-
     def __init__(self) -> None:
         self.commits: list[Commit] = []
 
@@ -187,6 +185,9 @@ class _MemoryHistory:
         pass
 
     def dirty(self) -> list[str]:
+        return []
+
+    def new_notices(self) -> list[str]:
         return []
 
 
