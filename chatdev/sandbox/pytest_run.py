@@ -1,8 +1,8 @@
-"""How pytest is run in a box: by settings of ours, with a report in a place that the program cannot foresee.
+"""How pytest is run in a box: by settings of ours, with a report that only a pytest that came to its end can have made.
 
-Two processes: the second one runs pytest and, in it, the program; the first one keeps the report's folder and fetches
-the report when the second has ended. So a report that the program brings along, or writes before it ends the process,
-is not read.
+Two processes: the second one runs pytest and, in it, the program; the first one fetches the report when the second has
+ended. The report is signed with a word that the first one made up, right after pytest has returned. So a report that
+the program brings along, or writes before it ends the process or after pytest has ended, is not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 KEEPER = """\
 import sys
 sys.path[:] = [p for p in sys.path if p]
-import os, shutil, subprocess, tempfile
+import hashlib, os, secrets, shutil, subprocess, tempfile
 def remove(name):
     if os.path.isdir(name) and not os.path.islink(name):
         shutil.rmtree(name)
@@ -27,10 +27,16 @@ remove("coverage.xml")
 with tempfile.TemporaryDirectory() as place:
     for name in ("pytest.ini", "coverage.ini"):
         open(os.path.join(place, name), "w").close()
-    done = subprocess.run([sys.executable, "-c", *sys.argv[1:]], input=place.encode())
+    word = secrets.token_hex(16)
+    done = subprocess.run([sys.executable, "-c", *sys.argv[1:]], input=f"{word} {place}".encode())
     remove("junit.xml")
-    if os.path.isfile(os.path.join(place, "junit.xml")):
-        shutil.copyfile(os.path.join(place, "junit.xml"), os.path.join(place, "copy"))
+    try:
+        report, signature = (open(os.path.join(place, name), "rb").read() for name in ("junit.xml", "signature"))
+    except OSError:
+        report, signature = b"", b""
+    if signature == hashlib.sha256(word.encode() + report).hexdigest().encode():
+        with open(os.path.join(place, "copy"), "wb") as file:
+            file.write(report)
         shutil.move(os.path.join(place, "copy"), "junit.xml")
 sys.exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
 """
@@ -38,21 +44,27 @@ RUNNER = """\
 import sys
 sys.path[:] = [p for p in sys.path if p]  # the product's folder comes later: its pytest.py is not the judge
 import importlib.util
+from hashlib import sha256
 if importlib.util.find_spec("pytest") is None:
     sys.exit(77)
 import pytest
-place = sys.stdin.read()
-where, root, *rest = sys.argv[1:]
 class Paths:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self):  # after the plugins of this box: one that the product brings is none
         sys.path[:0] = [p for p in where.split(":") if p]
-options = ["-c", place + "/pytest.ini", "--rootdir=" + root, "--confcutdir=" + root,
-    "--junitxml=" + place + "/junit.xml"]
-if importlib.util.find_spec("pytest_cov"):
-    options += ["--cov=.", "--cov-report=xml:coverage.xml", "--cov-config=" + place + "/coverage.ini"]
+where, root, *rest = sys.argv[1:]
 sys.argv[1:] = []
-sys.exit(pytest.main(options + rest, plugins=[Paths()]))
+def judge(sha256=sha256, open=open, main=pytest.main):
+    word, _, place = sys.stdin.read().partition(" ")
+    options = ["-c", place + "/pytest.ini", "--rootdir=" + root, "--confcutdir=" + root,
+        "--junitxml=" + place + "/junit.xml"]
+    if importlib.util.find_spec("pytest_cov"):
+        options += ["--cov=.", "--cov-report=xml:coverage.xml", "--cov-config=" + place + "/coverage.ini"]
+    code = main(options + rest, plugins=[Paths()])
+    with open(place + "/junit.xml", "rb") as report, open(place + "/signature", "w") as file:
+        file.write(sha256(word.encode() + report.read()).hexdigest())
+    return code
+sys.exit(judge())
 """
 NO_PYTEST = 77
 _OPTIONS = ("-q", "-p", "no:cacheprovider", "--maxfail=30", "--tb=short", "--color=no")

@@ -49,6 +49,8 @@ class Junit:
     bad: tuple[Case, ...]
     names: frozenset[str] = frozenset()
     """Every test in it, without parameters; and the modules that were left out as a whole."""
+    why_skipped: str = ""
+    """The first reason for a skip."""
 
 
 def has_tests(files: Mapping[str, bytes]) -> bool:
@@ -127,6 +129,8 @@ def judge_tests(run: Run, files: Mapping[str, bytes], hidden: Bundle | None = No
     state, summary = _state(run, junit, changed)
     if junit and state == "passed":
         state, summary = _counted(junit, contents(hidden) if hidden else files) or (state, summary)
+        if state == "failed" and junit.why_skipped and not hidden:
+            summary += f": {junit.why_skipped}"
     if state == "passed" and not hidden and (hook := judges_itself(files)):
         state, summary = "unverified", f"the product decides itself what its tests say ({hook})"
     if covered is not None and state == "passed":
@@ -146,10 +150,13 @@ def read_junit(data: bytes) -> Junit | None:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError:
         return None
-    total, skipped, bad, names = 0, 0, [], set()
+    total, skipped, bad, names, why = 0, 0, [], set(), ""
     for case in root.iter("testcase"):
         total += 1
-        skipped += case.find("skipped") is not None
+        skip = case.find("skipped")
+        if skip is not None:
+            skipped += 1
+            why = why or plain(skip.get("message") or "")[:200]
         where = ".".join(p for p in (case.get("classname"), case.get("name")) if p)
         names.add(where.partition("[")[0])
         for kind in ("failure", "error"):
@@ -157,7 +164,7 @@ def read_junit(data: bytes) -> Junit | None:
             if found is not None:
                 bad.append(Case(where, plain(found.get("message") or ""), plain(found.text or "")))
                 break
-    return Junit(total, skipped, tuple(bad), frozenset(names))
+    return Junit(total, skipped, tuple(bad), frozenset(names), why)
 
 
 def _counted(junit: Junit, tests: Mapping[str, bytes]) -> tuple[State, str] | None:

@@ -16,6 +16,8 @@ _NO = re.compile(
     re.IGNORECASE,
 )
 """Words by which a program refuses what was typed, or says that this is the end."""
+_RAISED = re.compile(r"\n +raise ValueError\b[^\n]*\n(?:[ ~^]+\n)?ValueError: ")
+"""The program's own refusal, as an error that nobody caught."""
 _READING = re.compile(r"\binput\(|\.split\(|readline\(|stdin")
 
 
@@ -35,9 +37,11 @@ def ended_by_typing(run: Run) -> bool:
 
 
 def _refused_by_python(stderr: str, typed: list[Any]) -> bool:
-    """An error of a conversion that names a typed line, or of taking a line apart that has fewer pieces."""
+    """An error of a conversion or a missing file that names a typed line, of taking a line apart that has fewer pieces,
+    or one that the program raised itself with words that refuse.
+    """
     error = last_error(stderr)
-    kind = re.search(r"\b(ValueError|EOFError|InvalidOperation)\b", error)
+    kind = re.search(r"\b(ValueError|EOFError|InvalidOperation|FileNotFoundError)\b", error)
     if kind is None:
         return False
     if kind[1] == "EOFError":
@@ -47,6 +51,8 @@ def _refused_by_python(stderr: str, typed: list[Any]) -> bool:
     if any(_quoted(line, error) for line in [*typed, ""]):
         return True
     trace = stderr[stderr.rfind(TRACEBACK) :]
+    if _RAISED.search(trace) and _NO.search(error):
+        return True
     return "values to unpack" in error and _READING.search(trace) is not None
 
 

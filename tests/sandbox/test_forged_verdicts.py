@@ -6,7 +6,13 @@ FAILING = "def test_it():\n    assert 1 == 2\n"
 PASSING = "import calc\n\ndef test_add():\n    assert calc.add(1, 1) == 2\n"
 CALC = "def add(a, b):\n    return a + b\n"
 JUNIT = '<t><testcase classname="test_wish" name="test_wish"/><testcase classname="tests.test_it" name="test_it"/></t>'
-FORGER = f"import os\nopen('junit.xml', 'w').write('''{JUNIT}''')\nos._exit(0)\n"
+FORGER = f"""\
+import atexit, glob, os
+def forge():
+    for place in ('.', *glob.glob('/tmp/*/')):
+        open(place + '/junit.xml', 'w').write('''{JUNIT}''')
+    os._exit(0)
+"""
 PLUGIN = "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_pyfunc_call(pyfuncitem):\n    return True\n"
 
 
@@ -47,8 +53,9 @@ def test_neither_a_pytest_nor_a_plugin_nor_a_conftest_of_the_products_own_judges
     assert "conftest.py: pytest_pyfunc_call" in found["tests"].summary
 
 
-def test_a_report_that_the_product_writes_before_it_ends_the_process_is_not_read(rungs, hidden):
-    files = {"main.py": "print(1)\n", "calc.py": FORGER, "junit.xml": JUNIT}
+@pytest.mark.parametrize("when", ["forge()", "atexit.register(forge)"])
+def test_a_report_that_the_product_writes_itself_is_not_read(rungs, hidden, when):
+    files = {"main.py": "print(1)\n", "calc.py": FORGER + when + "\n", "junit.xml": JUNIT}
     accept = hidden("import calc\n\ndef test_wish():\n    assert calc.x == 2\n")
     found = rung_of(rungs, "acceptance", files, accept=accept)
     assert (found.state, "no readable report" in found.summary) == ("failed", True), found.summary
