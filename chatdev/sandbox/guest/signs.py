@@ -39,21 +39,28 @@ def sockets_of(pids: list[int]) -> list[str]:
 
 
 def written(folders: list[Path]) -> dict[str, tuple[int, int]]:
-    """Size and time of every file below the folders, up to `MAX_SEEN`; to be compared with a later look."""
+    """Size and time of what lies below the folders, up to `MAX_SEEN` files and folders; to be compared with a later
+    look.
+    """
     found: dict[str, tuple[int, int]] = {}
-    for folder in folders:
-        for here, inner, names in os.walk(folder, followlinks=False):
-            inner[:] = [name for name in inner if name not in NO_WORK]
-            for name in names:
-                path = Path(here, name)
-                try:
-                    info = path.lstat()
-                except OSError:
-                    continue
-                if path.suffix != ".pyc" and not name.startswith(".X"):
-                    found[str(path)] = (info.st_size, info.st_mtime_ns)
-            if len(found) > MAX_SEEN:
-                return found
+    todo, seen = list(map(str, folders)), 0
+    while todo and seen < MAX_SEEN:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if entry.name in NO_WORK:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)
+                        found[entry.path] = (0, 0)
+                    elif not entry.name.endswith(".pyc") and not entry.name.startswith((".X", ".tX")):
+                        info = entry.stat(follow_symlinks=False)
+                        found[entry.path] = (info.st_size, info.st_mtime_ns)
+                    if seen >= MAX_SEEN:
+                        break
+        except OSError:
+            continue
     return found
 
 
