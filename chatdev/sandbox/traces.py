@@ -89,7 +89,9 @@ def last_error(stderr: str) -> str:
     mark = UNHANDLED.search(text) if TRACEBACK not in text else None
     if mark and mark[0].endswith("awaited"):
         return mark[0][:400]
-    found = _ERROR.findall(text[text.rfind(TRACEBACK) :] if TRACEBACK in text else text)
+    # Below the error, logging tells the stack of the call and the message.
+    last = text[text.rfind(TRACEBACK) :].partition("\nCall stack:\n")[0] if TRACEBACK in text else text
+    found = _ERROR.findall(last)
     if not found:
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:300]
     places = [(f, n) for f, n in _PLACE.findall(text) if not f.startswith(("/", "<"))]
