@@ -18,6 +18,8 @@ from chatdev.sandbox.guest.signs import DEAF, LISTENS, SILENT, ask, sockets_of
 LOOK_EVERY = 0.3
 PATIENCE = (2.0, 4.0)
 """Seconds that a port has for its first answer, and for the second try."""
+MOST_PATIENCE = 8.0
+"""Seconds that are spent on all ports together before no more are asked."""
 MAX_PORTS = 12
 """Ports that are looked at; a program can open hundreds, and each one is asked and waited for."""
 MAX_WINDOWS = 20
@@ -39,6 +41,7 @@ class Watcher:
         self.next_look = 0.0
         self.ports: dict[int, str] = {}
         self.asked: dict[int, int] = {}
+        self.spent = 0.0
         self.sockets: list[str] = []
         self.windows: list[dict[str, Any]] = []
         self.window_since: float | None = None
@@ -61,7 +64,7 @@ class Watcher:
         pids = self.ground.strangers()
         self.cpu = max(self.cpu, cpu_seconds(pids))
         self._ports(pids, age)
-        self.sockets = sockets_of(pids) or self.sockets
+        self.sockets = sockets_of(pids)[:MAX_PORTS] or self.sockets
         self._windows(running, age)
         self._input(running, pids, age)
         if age < self.start or (self.typed and age - running.last_output < 0.2):
@@ -102,9 +105,13 @@ class Watcher:
                     self.ports[port] = LISTENS
                 continue
             tries = self.asked.get(port, 0)
-            if self.ports[port] in (LISTENS, SILENT, DEAF) and tries < len(PATIENCE) and age > min(1.0, self.start / 2):
+            if self.spent > MOST_PATIENCE or tries >= len(PATIENCE) or age <= min(1.0, self.start / 2):
+                continue
+            if self.ports[port] in (LISTENS, SILENT, DEAF):
+                begun = time.monotonic()
                 self.asked[port] = tries + 1
                 self.ports[port] = ask(port, PATIENCE[tries])
+                self.spent += time.monotonic() - begun
                 if self.address and self.page is None and re.search(r"HTTP [23]", self.ports[port]):
                     self._open(port)
 
