@@ -47,15 +47,17 @@ def test_the_security_page_shows_the_table():
     assert text == wanted or os.environ.get("UPDATE_DOCS"), "write it anew: UPDATE_DOCS=1 pytest tests/hostile"
 
 
+SLEEP = str(7_000_000 + os.getpid())
+"""How long the programs that stay behind would sleep: a number that shows whose they are."""
 PROGRAMS = {
     "endless and deaf": (
         "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "if os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '7654321'])\nwhile True: pass\n",
+        "if os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', 'SECONDS'])\nwhile True: pass\n",
         "showed no window, no port, no output",
     ),
     "memory": ("hold = [bytearray(50_000_000) for _ in range(400)]\nprint('got it')\n", "memory"),
     "fork bomb": (
-        "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(7654321)\n",
+        "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(SECONDS)\n",
         ("pids", "BlockingIOError"),
     ),
     "disk": ("for n in range(400): open(f'{n}.bin', 'wb').write(b'x' * 20_000_000)\n", ("disk", "No space left")),
@@ -103,6 +105,7 @@ def own(folder, parent, chain, **phases):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_run_survives_the_program_it_built(engine, tmp_path, name):
     text, words = PROGRAMS[name]
+    text = text.replace("SECONDS", SLEEP)
     after = "instructor: cto\nassistant: programmer\nwrites: farewell\nprompt: Say goodbye.\n"
     company = own(tmp_path, "solo", "[solo, verify, after]", after=after)
     model = script(tmp_path, file(text.rstrip()), "Goodbye.")
@@ -126,7 +129,7 @@ def test_a_run_survives_the_program_it_built(engine, tmp_path, name):
     assert "\x1b" not in done.stdout
     assert (product / "main.py").read_text(encoding="utf-8") == text
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "sleep 7654321" not in listed
+    assert f"sleep {SLEEP}" not in listed
     if engine.name == "docker":
         label = f"chatdev.run={product.name}"
         assert engine.client.containers.list(all=True, filters={"label": label}) == []
