@@ -33,6 +33,8 @@ PER_SHARD = 64
 """Lessons of a shard."""
 PER_LIST = 2048
 """Lessons of a shard that holds their settings only."""
+TAUGHT_LISTS = 0.75
+"""Of those, the ones of families that are taught; the others may be of any."""
 SHORT_LISTS = 0.65
 """Of those, the ones without the prompt of a company and without anything between task and settings."""
 UNKNOWN_SHARE = 0.08
@@ -166,12 +168,13 @@ def _untaught(curriculum: Any, taught: list[str], rng: random.Random) -> str:
 
 
 def list_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -> Row:
-    """The settings of lesson `number`, of any family: copying is learned from all of them.
+    """The settings of lesson `number`: of a family that is taught mostly, but copying is learned from all of them.
 
     Most of these rows are short, nothing but the task and the answer: it is in them that copying is found.
     """
     rng = random.Random(f"{making.seed}/{number}/list")
-    lesson = _drawn(curriculum, rng.choice(sorted(curriculum.FAMILIES)), rng)
+    families = making.taught() if rng.random() < TAUGHT_LISTS else sorted(curriculum.FAMILIES)
+    lesson = _drawn(curriculum, rng.choice(families), rng)
     if rng.random() < SHORT_LISTS:
         return settings(spelling, lesson, lesson.task)
     head = Crew.head_of(default_company(), "programmer", lesson.task)
