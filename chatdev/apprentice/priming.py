@@ -43,7 +43,7 @@ COPY = 4.0
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a matrix, or columns, that belong to a head."""
+    """Rows of a matrix, or columns."""
 
     weight: Tensor
     columns: bool
@@ -56,7 +56,7 @@ class Part:
 
 
 def primed_parts(network: Any) -> list[Part]:
-    """The parts of a network's matrices that `prime` writes."""
+    """The parts of a network that `prime` writes, or that what it writes depends on."""
     config = network.config
     heads, kept_heads, size = config.num_attention_heads, config.num_key_value_heads, _size(network)
     found: dict[tuple[int, bool, int], Part] = {}
@@ -67,7 +67,10 @@ def primed_parts(network: Any) -> list[Part]:
         places = ((of.q_proj, False, head), (of.k_proj, False, kept), (of.v_proj, False, kept), (of.o_proj, True, head))
         for matrix, columns, at in places:
             found[id(matrix), columns, at] = Part(matrix.weight, columns, at * size, size)
-    return list(found.values())
+    # What the first layer's heads read: a smaller gain of the shared direction alone makes them look everywhere.
+    model, width = network.model, config.hidden_size
+    gains = [Part(layer.input_layernorm.weight, False, 0, width) for layer in model.layers[:2]]
+    return [*found.values(), *gains, Part(model.embed_tokens.weight, True, 0, 1)]
 
 
 @torch.no_grad()
@@ -89,11 +92,13 @@ def prime(network: Any, seed: int) -> None:
     written, free = torch.split(apart[: back * count], count), apart[back * count :]
     first, second = network.model.layers[0].self_attn, network.model.layers[1].self_attn
 
+    names = {id(weight): name for name, weight in network.named_parameters()}
     embeddings = network.model.embed_tokens.weight
     embeddings.mul_(SPREAD / embeddings.std())
     embeddings[:, 0] = SHARED * SPREAD * width**0.5
     for part in primed_parts(network):
-        part.view().mul_(0.1)
+        if "self_attn" in names[id(part.weight)]:
+            part.view().mul_(0.1)
 
     shared = SHARED * width**0.5 / (1 + SHARED**2) ** 0.5
     strength = (BACK * size**0.5) ** 0.5 / shared
