@@ -1,8 +1,8 @@
 """Copying, built into fresh weights: heads that look one and two tokens back, heads that look for what followed then.
 
 A small network finds such pairs of heads (induction heads) only after millions of tokens, and until then it copies
-nothing. Written into the first two layers before the training begins, they copy two or three of five random tokens at
-once, and the training has to sharpen them and to learn what is to be copied where.
+nothing. Written into the first two layers before the training begins, they copy four of five tokens at once, and the
+training has to learn what is to be copied where.
 
 A head of the first layer has a query and a key that are the same for every token (they read a direction that all
 embeddings share), turned against each other by one or two positions, so that the rotary embedding has its maximum
@@ -24,6 +24,8 @@ from torch import Tensor
 
 REACH = 500.0
 """Tokens over which a pair of dimensions must turn by less than one radian to be compared in."""
+FAST = 7
+"""Pairs of dimensions, the fastest, that tell one place from the next; the others would only add to the noise."""
 SPREAD = 0.05
 """Standard deviation of the embeddings."""
 SHARED = 0.5
@@ -85,6 +87,7 @@ def prime(network: Any, seed: int) -> None:
     width, heads, kept_heads = config.hidden_size, config.num_attention_heads, config.num_key_value_heads
     size, slow, back = _size(network), _slow(network), _backs(network)
     half, count = size // 2, len(slow)
+    fast = min(FAST, half)
     speeds = network.model.rotary_emb.inv_freq.float().cpu()
     dice = torch.Generator().manual_seed(seed)
     known = _directions(count, width, dice)
@@ -94,7 +97,8 @@ def prime(network: Any, seed: int) -> None:
 
     names = {id(weight): name for name, weight in network.named_parameters()}
     embeddings = network.model.embed_tokens.weight
-    embeddings.mul_(SPREAD / embeddings.std())
+    # All of one length, or a longer one would be looked at before the nearer one.
+    embeddings.mul_(SPREAD * (width - 1) ** 0.5 / embeddings[:, 1:].norm(dim=1, keepdim=True).clamp_min(1e-6))
     embeddings[:, 0] = SHARED * SPREAD * width**0.5
     for part in primed_parts(network):
         if "self_attn" in names[id(part.weight)]:
@@ -105,9 +109,9 @@ def prime(network: Any, seed: int) -> None:
     for head in range(back):
         at, low = head * size, head * kept_heads // heads * size
         turn = speeds * (head + 1)
-        first.q_proj.weight[at : at + half, 0] = strength * turn.cos()
-        first.q_proj.weight[at + half : at + size, 0] = -strength * turn.sin()
-        first.k_proj.weight[low : low + half, 0] = strength
+        first.q_proj.weight[at : at + fast, 0] = strength * turn[:fast].cos()
+        first.q_proj.weight[at + half : at + half + fast, 0] = -strength * turn[:fast].sin()
+        first.k_proj.weight[low : low + fast, 0] = strength
         first.v_proj.weight[low : low + count] = known
         first.o_proj.weight[:, at : at + count] = 2 * SPREAD * (1 + SHARED**2) ** 0.5 * written[head].T
 

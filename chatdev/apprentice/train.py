@@ -42,7 +42,7 @@ class Options:
     optimizer: str = "adamw"
     drills: float = 0.35
     alone: float = 0.05
-    kept: float = 0.1
+    kept: float = 1.0
     shortest: int = 384
     grown: float = 0.3
     emphasis: float = 2.0
@@ -95,7 +95,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--optimizer", help="adamw or muon.  [default: adamw]")
 @click.option("--drills", type=float, help="Share of rows that are drills.  [default: 0.35]")
 @click.option("--alone", type=float, help="Share of the training in which there are drills only.  [default: 0.05]")
-@click.option("--kept", type=float, help="Share in which the built-in heads stay as they are.  [default: 0.1]")
+@click.option("--kept", type=float, help="Share in which the built-in heads stay as they are.  [default: 1]")
 @click.option("--shortest", type=int, help="Longest row at the beginning.  [default: 384]")
 @click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
 @click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")

@@ -159,7 +159,7 @@ def test_fresh_weights_copy_what_came_before(tokenizer):
     with torch.no_grad():
         found = network(input_ids=torch.cat([run, other, run], dim=1)).logits[:, -23:-1].argmax(-1)
     right = (found == run[:, 2:]).float().mean()
-    assert right > 0.3, f"{right:.2f} of the tokens, by chance it would be 0.001"
+    assert right > 0.7, f"{right:.2f} of the tokens, by chance it would be 0.001"
 
 
 def test_the_heads_that_copy_stay_as_they_are_until_the_network_uses_them(tmp_path, tokenizer, spelling, rows):
