@@ -219,8 +219,7 @@ class History:
         index = self.git.folder / f"index.chatdev-{os.getpid()}"
         try:
             if (self.git.folder / "index").is_file():
-                # With its time: git trusts an entry only if it is older than the index, and a younger copy would
-                # make it trust a file that was changed in the same tick of the clock, at the same size.
+                # With its time: beside a younger index, git trusts a file that was changed in the same second.
                 shutil.copy2(self.git.folder / "index", index)
             self._stage(index)
             return self.git.text(*options, "--cached", self.resolve(a), "--", variables={"GIT_INDEX_FILE": str(index)})
