@@ -12,8 +12,11 @@ import torch
 from benchmarks.local_common import clock, report, talker
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local.fast.forward import fast_forward
+from chatdev.llm.local.load import _device_and_dtype
 from chatdev.llm.local.model import LocalModel
 from chatdev.llm.local.stream import LocalStream
+
+MILLIONS = {"tiny": 1, "125m": 125, "125m-mha": 125}
 
 
 def main() -> None:
@@ -24,13 +27,13 @@ def main() -> None:
     options.add_argument("--tokens", type=int, default=64)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--precision", choices=("fp32", "bf16", "int8", "int4"), default="int8")
+    options.add_argument("--keys", choices=("auto", "fp32", "bf16"), default="auto", help="type of keys and values")
     options.add_argument("--own", action="store_true", help="the model's own forward instead of the packed step")
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = options.parse_args()
     torch.set_num_threads(given.threads)
-    # fp32 keys and values, whatever the weights are packed to: a processor that multiplies bf16 holds a model of this
-    # size in bf16 (see `load`), others do not.
-    dtype = torch.bfloat16 if given.precision == "bf16" and given.own else torch.float32
+    # Keys and values in the model's own type: what a model of this size is loaded in on this machine, unless named.
+    _, dtype = _device_and_dtype(MILLIONS[given.shape] * 1_000_000, given.keys)
     model = talker(given.shape, 1024, dtype, lookup=False)
     if not given.own:
         fast = fast_forward(model.network, given.precision, on_notice=print)
@@ -53,7 +56,7 @@ def main() -> None:
         ["one stream", f"{one:.1f}"],
         [f"{given.streams} streams together", f"{many:.1f} ({many / one:.2f}x)"],
     ]
-    how = f"{given.precision}, {'the model itself' if given.own else 'packed'}"
+    how = f"{given.precision}, {'the model itself' if given.own else 'packed'}, keys in {str(dtype)[6:]}"
     report(f"Streams decoded together, {given.shape}, {how}, window 1,024", rows, "8 streams 2.5x one")
 
 

@@ -76,6 +76,11 @@ def clock() -> float:
 
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, float]:
     """Median seconds of each way, run in turn, so that the noise of a shared machine falls on all alike."""
+    return {name: statistics.median(seconds) for name, seconds in rounds_of(ways, rounds, warm).items()}
+
+
+def rounds_of(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of each way in every round."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + warm):
         for name, way in ways.items():
@@ -83,7 +88,7 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int
             way()
             if turn >= warm:
                 times[name].append(clock() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
 
 
 def machine() -> str:

@@ -147,7 +147,6 @@ class SinkCache(Cache):
         """The positions that the rotary embedding is to see, [1, n]; valid after `begin(n)`."""
         return self.positions(n) - self.plan.offset
 
-    @torch.no_grad()
     def begin(self, n: int) -> None:
         """Make room for n tokens. The decoder's hook calls it; a step function of one's own calls it
         itself.
@@ -166,7 +165,6 @@ class SinkCache(Cache):
         self._stage(len(self.plan.stages(n)))
         return mask
 
-    @torch.no_grad()
     def commit(self, n: int) -> None:
         """The n tokens announced by `begin` went through every layer."""
         self.plan.commit(n)
@@ -188,8 +186,11 @@ class SinkCache(Cache):
             layer.stages = angles[kind] if layer.rotates else [None] * stages
 
     def _move(self, moves: Moves, before: tuple[int, int]) -> None:
-        if not (moves.evict or moves.compact):
-            return
+        if moves.evict or moves.compact:
+            self._carry_out(moves, before)
+
+    @torch.no_grad()
+    def _carry_out(self, moves: Moves, before: tuple[int, int]) -> None:
         walks: dict[str | None, Angles] = {}
         backs: dict[str | None, Angles] = {}
         for i, layer in enumerate(self.layers):

@@ -54,8 +54,10 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
                 "the sink cache was not told of these tokens: call the model itself, not its forward, "
                 "or call cache.begin(n) before it and cache.commit(n) after it"
             )
-        self.keys[:, :, at:end] = key_states.detach()
-        self.values[:, :, at:end] = value_states.detach()
+        if key_states.requires_grad or value_states.requires_grad:
+            key_states, value_states = key_states.detach(), value_states.detach()
+        self.keys[:, :, at:end] = key_states
+        self.values[:, :, at:end] = value_states
         keys, values = self.keys[:, :, window.start : end], self.values[:, :, window.start : end]
         if not self.stages:
             return keys, values

@@ -85,7 +85,7 @@ class Sampler:
 
 
 def _inverse(odds: Tensor, chance: float) -> int:
-    mass = odds.double().cumsum(-1)
+    mass = odds.cumsum(-1, dtype=torch.float64)
     place = int(torch.searchsorted(mass, mass[-1:] * chance, right=True))
     if place < len(odds) and odds[place] > 0:
         return place

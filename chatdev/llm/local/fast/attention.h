@@ -30,65 +30,73 @@ static void turn(const Model &m, const float *cos, const float *sin, float *x) {
     }
 }
 
-// Sixteen sums over lanes at once. `four(e)` gives the products of columns e, 4 + e, 8 + e and 12 + e. Each column's sum
-// has the same order whichever lane it ends in, as a token must get the same bits wherever the window begins.
+// Four sums of sixteen lanes, one to each four lanes of the result's quarters, and four such to sixteen sums in order.
+// Each column's sum has the same order whichever lane it ends in, as a token must get the same bits wherever the window
+// begins.
 #ifdef __AVX512F__
-template <class F> static inline vf sixteen_totals(F four) {
-    __m512 u[4];
-    for (int e = 0; e < 4; e++) {
-        vf s[4];
-        four(e, s);
-        const __m512 a = (__m512)s[0], b = (__m512)s[1], c = (__m512)s[2], d = (__m512)s[3];
-        const __m512 ab = _mm512_shuffle_f32x4(a, b, 0x44) + _mm512_shuffle_f32x4(a, b, 0xee);
-        const __m512 cd = _mm512_shuffle_f32x4(c, d, 0x44) + _mm512_shuffle_f32x4(c, d, 0xee);
-        u[e] = _mm512_shuffle_f32x4(ab, cd, 0x88) + _mm512_shuffle_f32x4(ab, cd, 0xdd);
-    }
-    const __m512 w = _mm512_shuffle_ps(u[0], u[1], 0x44) + _mm512_shuffle_ps(u[0], u[1], 0xee);
-    const __m512 z = _mm512_shuffle_ps(u[2], u[3], 0x44) + _mm512_shuffle_ps(u[2], u[3], 0xee);
+static inline vf quarters(const vf *s) {
+    const __m512 a = (__m512)s[0], b = (__m512)s[1], c = (__m512)s[2], d = (__m512)s[3];
+    const __m512 ab = _mm512_shuffle_f32x4(a, b, 0x44) + _mm512_shuffle_f32x4(a, b, 0xee);
+    const __m512 cd = _mm512_shuffle_f32x4(c, d, 0x44) + _mm512_shuffle_f32x4(c, d, 0xee);
+    return (vf)(_mm512_shuffle_f32x4(ab, cd, 0x88) + _mm512_shuffle_f32x4(ab, cd, 0xdd));
+}
+static inline vf totals(const vf *u) {
+    const __m512 a = (__m512)u[0], b = (__m512)u[1], c = (__m512)u[2], d = (__m512)u[3];
+    const __m512 w = _mm512_shuffle_ps(a, b, 0x44) + _mm512_shuffle_ps(a, b, 0xee);
+    const __m512 z = _mm512_shuffle_ps(c, d, 0x44) + _mm512_shuffle_ps(c, d, 0xee);
     return (vf)(_mm512_shuffle_ps(w, z, 0x88) + _mm512_shuffle_ps(w, z, 0xdd));
 }
 #else
-template <class F> static inline vf sixteen_totals(F four) {
+static inline vf quarters(const vf *s) {
+    vf all = {};
+    for (int i = 0; i < 4; i++) all[4 * i] = total(s[i]);
+    return all;
+}
+static inline vf totals(const vf *u) {
     vf all;
-    for (int e = 0; e < 4; e++) {
-        vf s[4];
-        four(e, s);
-        for (int i = 0; i < 4; i++) all[4 * i + e] = total(s[i]);
-    }
+    for (int i = 0; i < LANES; i++) all[i] = u[i % 4][i / 4 * 4];
     return all;
 }
 #endif
 
-// Scores of the queries [queries, dim] against the keys of `columns`, sixteen at a time: what is read beyond the last one
-// is the last one again, and is overwritten by `soften`. Then their mix of the values.
-// V vectors to a head; V 0: any head dimension, slower.
+// Scores of Q queries against the keys of `columns`, sixteen at a time: what is read beyond the last one is the last one
+// again, and is overwritten by `soften`.
+template <int V, int KIND, int Q>
+static void score_rows(const float *q, const void *keys, size_t first, int columns, int dim, float *score, size_t room) {
+    vf mine[Q][V];
+    for (int a = 0; a < Q; a++)
+        for (int v = 0; v < V; v++) mine[a][v] = load(q + a * dim + v * LANES);
+    for (int j = 0; j < columns; j += LANES) {
+        // The order in which a block is read hides from the processor that they follow one another.
+        const char *next = (const char *)keys + (first + (size_t)(j + 2 * LANES) * dim) * (KIND == F32 ? 4 : 2);
+        for (int i = 0; i < LANES * V * (KIND == F32 ? 64 : 32); i += 64) __builtin_prefetch(next + i);
+        vf four[Q][4];
+        for (int e = 0; e < 4; e++) {
+            vf s[Q][4];
+            for (int c = 0; c < 4; c++) {
+                const int column = j + 4 * c + e;
+                const size_t at = first + (size_t)(column < columns ? column : columns - 1) * dim;
+                for (int v = 0; v < V; v++) {
+                    const vf x = kv_load<KIND>(keys, at + v * LANES);
+                    for (int a = 0; a < Q; a++) s[a][c] = v ? s[a][c] + x * mine[a][v] : x * mine[a][v];
+                }
+            }
+            for (int a = 0; a < Q; a++) four[a][e] = quarters(s[a]);
+        }
+        for (int a = 0; a < Q; a++) store(score + a * room + j, totals(four[a]));
+    }
+}
 template <int V, int KIND>
 static void scores(const float *q, int queries, const void *keys, size_t first, int columns, int dim, float *score,
                    size_t room) {
     if constexpr (V > 0) {
-        vf wide[KIND == F32 ? 1 : LANES * V];  // keys in fp32, widened once for all queries
-        for (int j = 0; j < columns; j += LANES) {
-            size_t at[LANES];
-            for (int i = 0; i < LANES; i++) at[i] = first + (size_t)(j + i < columns ? j + i : columns - 1) * dim;
-            // The order in which a block is read hides from the processor that they follow one another.
-            const char *next = (const char *)keys + (at[0] + 2 * LANES * dim) * (KIND == F32 ? 4 : 2);
-            for (int i = 0; i < LANES * V * (KIND == F32 ? 64 : 32); i += 64) __builtin_prefetch(next + i);
-            if constexpr (KIND != F32)
-                for (int i = 0; i < LANES; i++)
-                    for (int v = 0; v < V; v++) wide[i * V + v] = kv_load<KIND>(keys, at[i] + v * LANES);
-            for (int i = 0; i < queries; i++) {
-                vf mine[V];
-                for (int v = 0; v < V; v++) mine[v] = load(q + i * dim + v * LANES);
-                store(score + i * room + j, sixteen_totals([&](int e, vf *s) {
-                    for (int c = 0; c < 4; c++) s[c] = vf{};
-                    for (int v = 0; v < V; v++)
-                        for (int c = 0; c < 4; c++) {
-                            const int column = 4 * c + e;
-                            if constexpr (KIND == F32) s[c] += load((const float *)keys + at[column] + v * LANES) * mine[v];
-                            else s[c] += wide[column * V + v] * mine[v];
-                        }
-                }));
-            }
+        constexpr int Q = V > 4 ? 1 : 3;
+        int i = 0;
+        for (; i + Q <= queries; i += Q) score_rows<V, KIND, Q>(q + i * dim, keys, first, columns, dim, score + i * room, room);
+        q += i * dim, score += i * room;
+        switch (queries - i) {
+            case 2: score_rows<V, KIND, 2>(q, keys, first, columns, dim, score, room); break;
+            case 1: score_rows<V, KIND, 1>(q, keys, first, columns, dim, score, room);
         }
     } else {
         for (int j = 0; j < columns; j++)
@@ -99,6 +107,7 @@ static void scores(const float *q, int queries, const void *keys, size_t first, 
             }
     }
 }
+// V vectors to a head; V 0: any head dimension, slower.
 template <int V, int KIND, int Q>
 static void mix_rows(const float *p, size_t room, const void *values, size_t first, int columns, int dim, float *out) {
     vf sum[Q][V];

@@ -91,11 +91,23 @@ static void finish(const Matrix &m, float *x, int width) {
     auto *rounded = (int16_t *)(scales + spans_of(m));
     for (size_t span = 0; span < spans_of(m); span++) {
         const int from = span * SPAN, to = from + SPAN < m.columns ? from + SPAN : m.columns;
+        const int even = from + (to - from) / LANES * LANES;
+        vf most = {};
+        for (int i = from; i < even; i += LANES) {
+            const vf size = (vf)((vi)load(x + i) & 0x7fffffff);
+            most = size > most ? size : most;
+        }
         float top = 0;
-        for (int i = from; i < to; i++) top = std::fabs(x[i]) > top ? std::fabs(x[i]) : top;
+        for (int i = 0; i < LANES; i++) top = most[i] > top ? most[i] : top;
+        for (int i = even; i < to; i++) top = std::fabs(x[i]) > top ? std::fabs(x[i]) : top;
         const float one = top > 1e-30f ? 32767.0f / top : 0.0f;
         scales[span] = top / 32767.0f;
-        for (int i = from; i < to; i++) rounded[i] = (int16_t)__builtin_lrintf(x[i] * one);
+        // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits.
+        for (int i = from; i < even; i += LANES) {
+            const vi whole = (vi)(load(x + i) * one + 12582912.0f);
+            *(v16s_any *)(rounded + i) = __builtin_convertvector(whole, v16s_any);
+        }
+        for (int i = even; i < to; i++) rounded[i] = (int16_t)__builtin_lrintf(x[i] * one);
     }
 }
 
