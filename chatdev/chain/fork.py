@@ -52,11 +52,20 @@ def fork(parent: Product, warehouse: Path, at: str, name: str, change: Change) -
     """Make a fork of `parent` that stands before the step `at` (a path as `show` prints it, or an event's id).
 
     Raises:
-        UserError: there is no such step, or the changes are no valid company; nothing is left behind then.
+        UserError: there is no such step, no name, nobody left to hear the comment, or the changes are no valid company;
+            nothing is left behind then.
     """
+    if not name.strip():
+        raise UserError("a fork needs a name", where=parent.name, fix="Example: --as another-way")
     events, _ = read_events(parent.journal)
     now = counting(events)
     step = find_step(steps_of(now), at, str(parent.root))
+    if change.comment and step.path.partition("~")[0] == "final" and not step.replies:
+        raise UserError(
+            f"nobody works any more from {step.label} on, so nobody would hear the comment",
+            where=parent.name,
+            fix="Fork at an earlier step; run.py show names them",
+        )
     commit = head_before(now, step.first)
     made = products.create(warehouse, name)
     try:

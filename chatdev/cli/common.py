@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,8 @@ def warehouse(out: str | None) -> Path:
 
 def shown_name(product: Product) -> str:
     """How to name a product on the command line: outside of the usual warehouse its name alone is not found."""
-    return product.name if product.root.parent == warehouse(None).resolve() else str(product.root)
+    name = product.name if product.root.parent == warehouse(None).resolve() else str(product.root)
+    return shlex.quote(name) if os.name == "posix" else subprocess.list2cmdline([name])
 
 
 def is_there(look: Callable[[], bool]) -> bool:

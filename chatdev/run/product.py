@@ -149,9 +149,10 @@ def find(warehouse: Path, name: str) -> Product:
     known = products(warehouse)
     wanted = name.lower()
     fits: list[Callable[[Product], bool]] = [
-        lambda product: product.name == wanted,
-        lambda product: _STAMP.sub("", product.name) == wanted,
-        lambda product: bool(wanted) and product.name.startswith(wanted),
+        lambda product: product.name == name,
+        lambda product: product.name.lower() == wanted,
+        lambda product: _STAMP.sub("", product.name.lower()) == wanted,
+        lambda product: bool(wanted) and product.name.lower().startswith(wanted),
     ]
     for fit in fits:
         for product in known:

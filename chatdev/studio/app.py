@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -192,7 +193,7 @@ class Studio:
             text = page(product)
         except (UserError, OSError) as error:
             return _json({"error": str(error)}, 404)
-        kept = {"content-disposition": f'attachment; filename="{product.name}.html"'}
+        kept = {"content-disposition": f"attachment; filename*=utf-8''{quote(product.name, safe='')}.html"}
         return Response(text.encode("utf-8", "replace"), media_type="text/html; charset=utf-8", headers=kept)
 
     def _commit(self, request: Request) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from chatdev.company import load_company
@@ -19,7 +18,8 @@ from chatdev.studio.evidence import newest_picture
 from chatdev.studio.feed import Feed
 from chatdev.studio.fold import RunState
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+LONGEST_NAME = 255
+"""Bytes of a folder's name."""
 OPEN_AT_ONCE = 8
 """Journals that are kept in memory."""
 
@@ -102,7 +102,7 @@ class Catalogue:
             UserError: there is none. A name is never taken for a path.
         """
         root = self.warehouse / name
-        if not _NAME.fullmatch(name) or root.is_symlink() or not (root / ".chatdev" / "journal.jsonl").is_file():
+        if not _is_name(name) or root.is_symlink() or not (root / ".chatdev" / "journal.jsonl").is_file():
             raise UserError("there is no such product")
         return Product(root.resolve())
 
@@ -119,8 +119,17 @@ class Catalogue:
 
     def rows(self) -> list[dict[str, Any]]:
         """The list of products, newest first."""
-        rows = (_row(product) for product in products(self.warehouse) if _NAME.fullmatch(product.name))
+        rows = (_row(product) for product in products(self.warehouse) if _is_name(product.name))
         return [row for row in rows if row]
+
+
+def _is_name(name: str) -> bool:
+    """Whether a text is the name of one folder, and no way to another; people name folders as they like."""
+    try:
+        size = len(name.encode("utf-8"))
+    except UnicodeEncodeError:  # a name that is no text cannot stand in an address
+        return False
+    return 0 < size <= LONGEST_NAME and "\0" not in name and name != ".." and PurePath(name).name == name
 
 
 def _row(product: Product) -> dict[str, Any] | None:

@@ -203,6 +203,11 @@ def test_diff_tells_where_two_runs_part_in_words_and_in_code(snake, tmp_path):
             'no role "cook" works in this company',
         ),
         (["fork", "snake", "--at", "coding", "--as", "x", "--role", "ceo=bad.yaml"], "bad.yaml"),
+        (["fork", "snake", "--at", "coding", "--as", " "], "a fork needs a name"),
+        (
+            ["fork", "snake", "--at", "final", "--as", "x", "--comment", "hi"],
+            "nobody works any more from Verify [final]",
+        ),
         (["undo", "snake", "--to", "nowhere"], 'there is no step "nowhere"'),
         (["undo", "snake", "--redo"], "nothing was undone"),
         (["undo", "snake", "--redo", "--to", "coding"], "--redo takes back the last undo as a whole"),

@@ -53,6 +53,10 @@ def test_a_product_is_found_by_path_name_and_beginning(tmp_path):
         assert products.find(tmp_path, name).root == made.root
     with pytest.raises(UserError, match=r'there is no product "snaek".*Did you mean "snake-'):
         products.find(tmp_path, "snaek")
+    for name in ("My Game", "Jeu éléphant"):
+        made.root.rename(tmp_path / name)
+        made = products.Product(tmp_path / name)
+        assert [products.find(tmp_path, asked).root for asked in (name, name.lower(), name[:4])] == [made.root] * 3
 
 
 def test_a_second_writer_is_refused_with_the_pid_of_the_first(tmp_path):

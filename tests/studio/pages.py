@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 from chatdev.run.journal import read_events
 from chatdev.screen.text import safe
@@ -97,7 +98,7 @@ def eventually(check):
 
 
 def run_address(product):
-    return f"#/run/{product.name}"
+    return f"#/run/{quote(product.name)}"
 
 
 def wait_for_end(page):

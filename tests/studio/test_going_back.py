@@ -10,6 +10,7 @@ from .pages import eventually, product_in, run_address, start_run, until, wait_f
 def test_going_back_looking_back_and_comparing(studio, open_page):
     start_run(studio.folder, "--model", "scripted:snake", "--quiet").communicate(timeout=120)
     product = product_in(studio.folder)
+    product = product.rename(product.with_name("jeu éléphant #1 & 100%"))
     page = open_page(run_address(product), accept_downloads=True)
     focused = "document.activeElement.textContent"
     button = lambda name: page.get_by_role("button", name=name, exact=True)  # noqa: E731
@@ -41,7 +42,7 @@ def test_going_back_looking_back_and_comparing(studio, open_page):
     assert f"{report['tokens']:,}" in page.locator(".sums").inner_text()
     with page.expect_download() as download:
         button("Export").click()
-    assert download.value.suggested_filename == f"{product.name}.html"
+    assert download.value.suggested_filename.startswith("jeu éléphant #1 & 100")
     kept = download.value.path().read_text(encoding="utf-8")
     assert "build a snake game" in kept
     assert "<script" not in kept
@@ -52,7 +53,7 @@ def test_going_back_looking_back_and_comparing(studio, open_page):
     page.get_by_label("Name").fill("another way")
     page.get_by_label("Tell the agents").fill("be brief")
     page.locator(".fork button[type=submit]").click()
-    until(page, f"!location.hash.includes('{product.name}')")
+    until(page, f"location.hash !== '{run_address(product)}'")
     wait_for_end(page)
     fork = page.evaluate("location.hash.split('/').pop()")
 
@@ -78,7 +79,7 @@ def test_going_back_looking_back_and_comparing(studio, open_page):
     page.wait_for_selector(".chip[data-state=stopped]")
 
     # Side by side: where they part, in words and in code, and the place in both dialogues.
-    page.evaluate("rest => { location.hash = rest }", f"#/beside/{product.name}/{fork}")
+    page.evaluate("rest => { location.hash = rest }", f"{run_address(product)}/{fork}".replace("run", "beside", 1))
     words = page.get_by_label("In words", exact=True)
     words.get_by_text("The first 8 replies are the same").wait_for()
     assert f"{product.name} ends with Environment document" in words.inner_text()

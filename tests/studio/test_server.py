@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import subprocess
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,26 @@ def test_no_path_leads_outside(studio, path):
     assert status in (404, 405), body
     assert b"root:" not in body
     assert b"import" not in body
+
+
+def test_a_product_is_shown_whatever_its_folder_is_called(studio):
+    names = ["my game", "jeu-éléphant", "<b>\"'&", "100%2e%2e", "-x", ".hidden", "a?b#c", "..."]
+    for name in [*names, "no text \udce9"]:
+        journal = studio.folder / "warehouse" / name / ".chatdev" / "journal.jsonl"
+        journal.parent.mkdir(parents=True)
+        journal.write_bytes(line(1, "life"))
+    listed = json.loads(ask(studio, "/api/products")[2])["products"]
+    assert sorted(one["name"] for one in listed) == sorted(names)
+    for name in names:
+        status, _, body = ask(studio, f"/api/products/{quote(name, safe='')}")
+        assert (status, json.loads(body)["state"]["product"]) == (200, name)
+        status, headers, _ = ask(studio, f"/api/products/{quote(name, safe='')}/export")
+        assert (status, headers.get_content_disposition(), headers.get_filename()) == (
+            200,
+            "attachment",
+            f"{name}.html",
+        )
+    assert ask(studio, f"/api/products/{'x' * 300}/export")[0] == 404
 
 
 def test_the_studio_listens_on_this_machine_only(studio):

@@ -8,7 +8,7 @@ import { RunView } from "./run.js";
 const LINE = { "+": "add", "-": "del", "@": "hunk" };
 
 function side(mark, one) {
-  return h("li", {}, h("b", {}, `${mark} ${one.name}`), ` ${one.where}`,
+  return h("li", {}, h("b", {}, `${mark} ${visible(one.name)}`), ` ${one.where}`,
     one.id !== null && h("small", {}, ` · and ${one.replies} ${one.replies === 1 ? "reply" : "replies"} from there on`));
 }
 

@@ -1,7 +1,7 @@
 // The products of the warehouse.
 
 import { evidencePath, get, picture } from "./api.js";
-import { ago, h, number, replace } from "./dom.js";
+import { ago, h, number, replace, visible } from "./dom.js";
 
 const EVERY = 3000;
 const MANY = 7;
@@ -15,13 +15,13 @@ export function chip(row) {
 /** The card of a product; a picture, where a check took one, else how it stands. */
 class Card {
   constructor(row, choose) {
-    this.box = h("input", { type: "checkbox", "aria-label": `Choose ${row.name} to compare`, on: { change: (event) => choose(row.name, event.target.checked) } });
+    this.box = h("input", { type: "checkbox", "aria-label": `Choose ${visible(row.name)} to compare`, on: { change: (event) => choose(row.name, event.target.checked) } });
     this.frame = h("div", { class: "thumb", "aria-hidden": "true" });
     this.title = h("a", { href: `#/run/${encodeURIComponent(row.name)}` });
     this.facts = h("p", { class: "quiet" });
     this.element = h("li", { class: "card", data: { product: row.name } }, this.frame, h("div", { class: "card-text" },
       h("h2", {}, this.title), this.facts,
-      h("p", { class: "card-foot" }, h("code", {}, row.name), h("label", { class: "choose" }, this.box, " compare"))));
+      h("p", { class: "card-foot" }, h("code", {}, visible(row.name)), h("label", { class: "choose" }, this.box, " compare"))));
   }
 
   update(row) {
@@ -29,7 +29,7 @@ class Card {
     const now = JSON.stringify([row, ago(row.changed)]);
     if (now === this.drawn) return;
     this.drawn = now;
-    this.title.textContent = row.task || row.name;
+    this.title.textContent = row.task || visible(row.name);
     replace(this.facts, chip(row), " ", [row.company, spent, ago(row.changed)].filter(Boolean).join(" · "));
     const picture = row.picture ? row.picture.join("/") : "";
     if (!picture) replace(this.frame, h("span", {}, row.reason || { "at work": "being built", interrupted: "not finished" }[row.state] || "no picture"));

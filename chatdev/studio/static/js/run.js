@@ -3,7 +3,7 @@
 import { download, EventStream, get, post, productPath } from "./api.js";
 import { ChainPicture } from "./chain.js";
 import { Dialogue } from "./dialogue.js";
-import { button, duration, h, number, replace, safely, toast } from "./dom.js";
+import { button, duration, h, number, replace, safely, toast, visible } from "./dom.js";
 import { Files } from "./files.js";
 import { forkForm, undoForm } from "./fork.js";
 import { chip } from "./home.js";
@@ -29,7 +29,7 @@ export class RunView {
   }
 
   build() {
-    this.heading = h("h1", {}, this.name);
+    this.heading = h("h1", {}, visible(this.name));
     this.status = h("p", { class: "status" });
     this.progress = h("p", { class: "progress quiet", hidden: true });
     this.actions = h("div", { class: "actions" });
@@ -45,7 +45,7 @@ export class RunView {
     this.tabs = new Tabs("Parts of the run", panels, (name) => { this.body.dataset.tab = name; });
     this.body = h("div", { class: "run-body" }, this.chainPlace, talkPanel,
       h("div", { class: "side-place" }, this.tabs.list, panels.slice(2).map(([, , one]) => one)));
-    this.element = h("section", { class: "run", "aria-label": `Run ${this.name}` },
+    this.element = h("section", { class: "run", "aria-label": `Run ${visible(this.name)}` },
       h("header", { class: "run-head" }, h("div", {}, this.heading, this.status, this.progress), this.actions),
       this.notice, this.replay.element, this.body);
     this.tabs.choose(matchMedia("(max-width: 1099px)").matches ? "dialogue" : "files");
@@ -108,7 +108,7 @@ export class RunView {
     const before = this.state;
     this.state = state;
     if (before && before.at_work && !state.at_work && !state.past) { this.dialogue.breakOff(); this.ended(); }
-    this.heading.textContent = (state.task || this.name).split("\n")[0].slice(0, 160);
+    this.heading.textContent = (state.task || visible(this.name)).split("\n")[0].slice(0, 160);
     const now = state.past ? "replay" : state.at_work ? (state.asked ? "waits for you" : "at work") : state.state;
     replace(this.status, chip({ state: now, verdict: state.verdict }), " ",
       h("span", {}, [state.step && h("code", {}, state.step), `${number(state.total.tokens)} tokens`, state.money_text,
@@ -206,6 +206,6 @@ export async function runPage(place, name) {
   replace(place, view.element);
   // Behind what was asked when the items came: they have no height before they are in the page.
   view.dialogue.bottom();
-  document.title = `${name} · ChatDev studio`;
+  document.title = `${visible(name)} · ChatDev studio`;
   return () => view.close();
 }
