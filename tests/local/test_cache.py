@@ -118,6 +118,24 @@ def test_a_batch_of_equal_lengths_equals_its_rows():
         assert worst(SinkCache(model, 4, 28, 4).feed(model, row[None])[0], logits) < 1e-4
 
 
+@pytest.mark.parametrize("family", ["llama", "smollm3"])
+def test_a_stream_goes_on_in_another_mode_than_it_began_in(family):
+    model, ids = make(family), tokens(200)
+    plain, cache = SinkCache(model, 4, 28, 4), SinkCache(model, 4, 28, 4)
+    truth = run(model, plain, ids)[70:]
+    with torch.inference_mode():
+        cache.feed(model, ids[None, :70])
+        twin = cache.fork()
+    assert worst(run(model, twin, ids[70:]), truth) < 1e-4
+    model.train().requires_grad_(True)
+    for at in range(70, 200, 10):
+        logits = model(
+            input_ids=ids[None, at : at + 10], position_ids=cache.positions(10), past_key_values=cache
+        ).logits
+        logits.sum().backward()
+        assert worst(logits[0].detach(), truth[at - 70 : at - 60]) < 2e-4
+
+
 def test_padding_is_refused():
     model = make("llama")
     mask = torch.tensor([[0, 1, 1, 1]])

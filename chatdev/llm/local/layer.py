@@ -37,9 +37,8 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device
-        columns = self.window.capacity
-        self.keys = key_states.new_zeros((*key_states.shape[:2], columns, key_states.shape[-1]))
-        self.values = value_states.new_zeros((*value_states.shape[:2], columns, value_states.shape[-1]))
+        self.keys = _room(key_states, self.window.capacity)
+        self.values = _room(value_states, self.window.capacity)
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -106,7 +105,8 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             twin.dtype, twin.device, twin.is_initialized = self.dtype, self.device, True
             held = slice(window.start, window.start + window.held)
             # Columns that hold nothing are not worth copying.
-            twin.keys, twin.values = torch.empty_like(self.keys), torch.empty_like(self.values)
+            with torch.inference_mode(False):
+                twin.keys, twin.values = torch.empty_like(self.keys), torch.empty_like(self.values)
             twin.keys[:, :, held] = self.keys[:, :, held]
             twin.values[:, :, held] = self.values[:, :, held]
             # Never written in place: both may keep it.
@@ -152,10 +152,16 @@ class SinkLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             self.pristine = change(self.pristine)
 
 
+def _room(like: Tensor, columns: int) -> Tensor:
+    """An empty buffer. It can be written to outside of the inference mode that the first tokens may have come in."""
+    with torch.inference_mode(False):
+        return like.new_zeros((*like.shape[:2], columns, like.shape[-1]))
+
+
 def _to_front(buffer: Tensor, first: int, held: int, resize: int) -> Tensor:
     kept = buffer[:, :, first : first + held]
     if resize:
-        fresh = buffer.new_zeros((*buffer.shape[:2], resize, buffer.shape[-1]))
+        fresh = _room(buffer, resize)
         fresh[:, :, :held] = kept
         return fresh
     buffer[:, :, :held] = kept.clone() if first < held else kept
