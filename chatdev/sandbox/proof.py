@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from chatdev.sandbox.entry import Entry, imports, is_test, parse
 from chatdev.sandbox.job import Run
+from chatdev.sandbox.traces import TRACEBACK
 
 TAKES_ARGUMENTS = {"argparse", "click", "typer", "fire", "docopt", "optparse", "getopt"}
 SCHEDULERS = {"schedule", "sched", "apscheduler", "croniter", "watchdog"}
@@ -19,8 +20,19 @@ _CLOCK = {"now", "today", "localtime", "strftime", "run_pending", "gmtime"}
 
 def nothing_seen(run: Run) -> bool:
     """True when a program neither printed nor wrote, opened, served or asked for anything."""
-    printed = run.stdout.text.strip() or run.stderr.text.strip()
-    return not printed and not any(run.facts.get(k) for k in ("typed", "wrote", "ports", "windows", "sockets"))
+    return not run.stdout.text.strip() and not run.stderr.text.strip() and not _acted(run)
+
+
+def only_error(run: Run) -> bool:
+    """True when a traceback is all that was seen of a program: nothing before it, nothing after it, nothing done."""
+    lines = run.stderr.text.strip().splitlines()
+    # The error's own line is the last one and follows the frames: a note to the person would stand below it.
+    whole = len(lines) > 2 and lines[0].startswith(TRACEBACK) and lines[-2].startswith(" ")
+    return whole and not lines[-1].startswith(" ") and not run.stdout.text.strip() and not _acted(run)
+
+
+def _acted(run: Run) -> bool:
+    return any(run.facts.get(k) for k in ("typed", "wrote", "ports", "windows", "sockets"))
 
 
 def takes_arguments(files: Mapping[str, bytes], entry: Entry) -> bool:

@@ -1,7 +1,8 @@
 """Rung 3: the program starts.
 
 Judged by facts from inside the box: exit status, signs of life, limits. A handled traceback with exit status 0 is
-fine; a program that is alive but printed an unhandled error is not. An end without any trace proves nothing.
+fine where it is not all that was shown; a program that is alive but printed an unhandled error is not. An end without
+any trace proves nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from chatdev.sandbox.entry import Entry
 from chatdev.sandbox.guest.signs import DEAF, SILENT
 from chatdev.sandbox.job import Run, Step, Watch
 from chatdev.sandbox.missing import explain, requirements_of
-from chatdev.sandbox.proof import does_nothing, nothing_seen, takes_arguments, waits_for_its_time
+from chatdev.sandbox.proof import does_nothing, nothing_seen, only_error, takes_arguments, waits_for_its_time
 from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import all_errors, has_traceback, has_unhandled, last_error, plain
 from chatdev.sandbox.typed import ended_by_typing
@@ -154,6 +155,8 @@ def _ended(run: Run, entry: Entry, files: Mapping[str, bytes], tested: bool) -> 
         )
     if code == 0 and nothing_seen(run):
         return _without_trace(run, entry, files, tested)
+    if code == 0 and only_error(run):
+        return "failed", f"exit status 0 after {run.seconds:.1f} s, but all it shows is an error: {last_error(stderr)}"
     typed = f" and typed input ({', '.join(run.facts.get('typed', []))})" if run.facts.get("typed") else ""
     if code == 0:
         return "passed", f"exit status 0 after {run.seconds:.1f} s{typed}"
