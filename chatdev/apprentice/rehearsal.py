@@ -8,6 +8,7 @@ real company, sentence by sentence.
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -250,7 +251,7 @@ def _climb(folder: Path, engine: Engine, oracle: Oracle) -> LadderReport:
         return climb(folder, engine, engine.config)
     bundle = pack(folder)
     entry = find_entry(contents(bundle))
-    start = " ".join(entry.command) if entry else ""
+    start = shlex.join(entry.command) if entry else ""
     reason = "passed: parse, import, start, tests"
     return LadderReport("verified", reason, (), engine.name, bundle.fingerprint, entry=start)
 

@@ -26,6 +26,9 @@ def verify(ctx: Context, step: str) -> str:
     event = ctx.journal.once("checked", ctx.key(f"{step}/checked"), climb)
     ctx.brief.write(ctx.key(f"{step}/artifact:test_report"), "test_report", event["for_model"], "verify")
     ctx.progress.verdict = event["report"]["verdict"]
+    still_open = [rung for rung in event["report"]["rungs"] if rung["state"] == "unverified"]
+    mendable = bool(still_open) and all(rung.get("mendable") for rung in still_open)
+    ctx.progress.blind = ctx.progress.verdict == "unverified" and not mendable
     ctx.progress.fingerprint = event["report"]["fingerprint"]
     ctx.progress.check = str(event.key)
     ctx.progress.checked = True
@@ -62,7 +65,7 @@ def holds(ctx: Context, until: str | None, step: str, changes_before_round: int 
         return False
     if until == "verified":
         # Where nothing can be run, no repair would change the verdict: going on would only cost.
-        return progress.checked and progress.verdict in ("verified", "unverified")
+        return progress.checked and (progress.verdict == "verified" or progress.blind)
     if until == "no_placeholders":
         found, before = placeholders(ctx, f"{step}/until"), progress.placeholders
         progress.placeholders = found

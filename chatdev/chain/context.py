@@ -34,6 +34,8 @@ class Progress:
 
     verdict: str = "unverified"
     """The last verdict on the files as they are now; any change of a file sets it back."""
+    blind: bool = False
+    """That verdict is `unverified`, and no other version of the files would change it."""
     checked: bool = False
     """The ladder was climbed after the last commit."""
     fingerprint: str = ""

@@ -28,6 +28,8 @@ class Rung:
     """Names of files in the evidence folder."""
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
+    mendable: bool = False
+    """Of an `unverified` rung: not this machine but the files are the reason, so another version can climb it."""
 
     def __post_init__(self) -> None:
         # Names of files, words of programs and of their windows come from strangers: cleaned here, once, for the

@@ -70,7 +70,7 @@ def judge_language_tests(run: Run, entry: Entry, files: Mapping[str, bytes]) -> 
         return Rung("tests", "failed", summary, shorten(said, 3000), evidence, run.seconds)
     if not passed:
         summary = "exit status 0, but no test was run"
-        return Rung("tests", "unverified", summary, shorten(said, 3000), evidence, run.seconds)
+        return Rung("tests", "unverified", summary, shorten(said, 3000), evidence, run.seconds, mendable=True)
     return Rung("tests", "passed", f"{passed} tests pass", "", evidence, run.seconds)
 
 

@@ -139,6 +139,7 @@ def judge_tests(run: Run, files: Mapping[str, bytes], hidden: Bundle | None = No
     return Rung(
         run.name, state, summary, details, tuple(evidence), run.seconds,
         facts={"tests": junit.total if junit else 0, "failed": len(junit.bad) if junit else 0, "coverage": covered},
+        mendable=state == "unverified" and not hidden and run.exit_code != NO_PYTEST,
     )  # fmt: skip
 
 

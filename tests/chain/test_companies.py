@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.chain.house import chatdev, git, only_product
-from tests.chain.table import company, events_of, script
+from tests.chain.table import BUILD, company, events_of, file, script
 from tests.fake_behaviours import picture
 from tests.fake_openai import FakeOpenAI
 
@@ -61,6 +61,24 @@ def _answer(text):
     if "packages" in text:
         return "<INFO> Nothing to install"
     return "<INFO> Finished"
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+@pytest.mark.parametrize(
+    "empty", ["import pytest\n\n\n@pytest.mark.skip\ndef test_it():\n    assert True", "WORDS = 1"]
+)
+def test_what_another_round_can_make_testable_is_no_reason_to_end_the_loop(tmp_path, empty):
+    chain = "chain:\n  - build\n  - loop: {name: test, times: 3, until: verified, do: [verify, build]}\n"
+    mend = file("def test_it():\n    assert 1 + 1 == 2", "tests/test_it.py")
+    replies = script(tmp_path, HELLO + file(empty, "tests/test_it.py"), mend)
+    mine = company(tmp_path, chain, build=BUILD)
+    command = ("--task", "x", "--company", mine, "--model", replies, "--sandbox", "docker", "--set", "gui=false")
+    done = chatdev(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = [event["report"]["verdict"] for event in events_of(tmp_path, "checked")]
+    assert verdicts[0] == "unverified"
+    assert verdicts[-1] == "verified"
 
 
 ART = [
