@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from chatdev.llm.local.fast.build import NoCompilerError, library
+from chatdev.llm.local.fast.build import NoCompilerError, build, library, load
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +25,9 @@ def kernels(_cache_of_its_own):
         return library()
     except NoCompilerError as error:
         pytest.skip(f"no compiler here: {error}")
+
+
+@pytest.fixture(scope="session")
+def plain_kernels(kernels):
+    """As built for a processor of which nothing is known."""
+    return load(build(shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")))

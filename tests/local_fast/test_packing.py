@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatdev.llm.local.fast.build import build, load
 from chatdev.llm.local.fast.check import WrongProductError, prove_product
 from chatdev.llm.local.fast.native import _Matrix
 from chatdev.llm.local.fast.packing import PRECISIONS, dequantise4, quantise4, quantise8, to_blocks
@@ -97,10 +95,11 @@ def test_activations_are_rounded_by_half_a_step_at_most(kernels, precision, size
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_processors_without_wide_vectors_get_the_same(kernels, precision):
-    plain = load(build(shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")))
+def test_processors_without_wide_vectors_get_the_same(kernels, plain_kernels, precision):
     w, x = weight_of((50, 96, 3)), on_the_grid(torch.randn(96, generator=torch.Generator().manual_seed(2)))
-    assert torch.allclose(multiply(plain, w, precision, x), multiply(kernels, w, precision, x), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(
+        multiply(plain_kernels, w, precision, x), multiply(kernels, w, precision, x), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_wrong_product_is_noticed():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from chatdev.llm.local import SinkCache
+from chatdev.llm.local.fast import native
 from chatdev.llm.local.fast.forward import fast_forward
 from tests.local.zoo import make, tokens
 
@@ -46,6 +47,19 @@ def test_logits_are_the_models_own_for_hundreds_of_tokens(request, family, kerne
     truth = run(plain(model), model, ids, (4,))
     assert float((ours - truth).abs().max()) <= 1e-3
     assert forward.kernels == kernels
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+def test_a_processor_without_wide_vectors_gives_the_same(monkeypatch, kernels, plain_kernels, precision):
+    model, ids = make("qwen2"), tokens(200)
+    forwards = []
+    for built in (kernels, plain_kernels):
+        monkeypatch.setattr(native, "library", lambda built=built: built)
+        forwards.append(fast(model, precision, "compiled")[0])
+    here, there = (run(forward, model, ids, (1, 3, 1, 2)) for forward in forwards)
+    assert forwards[0].step.library is not forwards[1].step.library
+    # Where integers are multiplied, activations are rounded to 16 bits.
+    assert float((here - there).abs().max()) <= (1e-3 if precision == "fp32" else 2e-2)
 
 
 @pytest.mark.parametrize("family", FOREIGN)
