@@ -9,14 +9,12 @@ import argparse
 
 import torch
 
-from benchmarks.local_common import clock, report, talker
+from benchmarks.local_common import clock, parameters, report, talker
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local.fast.forward import fast_forward
-from chatdev.llm.local.load import _device_and_dtype
+from chatdev.llm.local.load import device_and_dtype
 from chatdev.llm.local.model import LocalModel
 from chatdev.llm.local.stream import LocalStream
-
-MILLIONS = {"tiny": 1, "125m": 125, "125m-mha": 125}
 
 
 def main() -> None:
@@ -33,7 +31,7 @@ def main() -> None:
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     # Keys and values in the model's own type: what a model of this size is loaded in on this machine, unless named.
-    _, dtype = _device_and_dtype(MILLIONS[given.shape] * 1_000_000, given.keys)
+    _, dtype = device_and_dtype(parameters(given.shape), given.keys)
     model = talker(given.shape, 1024, dtype, lookup=False)
     if not given.own:
         fast = fast_forward(model.network, given.precision, on_notice=print)

@@ -98,17 +98,10 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = options.parse_args()
     torch.set_num_threads(given.threads)
-    rows = [
-        [
-            "shape, window, dtype",
-            "static",
-            "sink cache",
-            "original",
-            "to static",
-            "to static of as many columns",
-            "original to sinks",
-        ]
-    ]
+    rows = [[
+        "shape, window, dtype", "static", "sink cache", "original",
+        "to static", "to static of as many columns", "original to sinks",
+    ]]  # fmt: skip
     for shape, window in (("125m", 1020), ("125m-mha", 4092)):
         if given.only not in (None, window):
             continue

@@ -39,6 +39,15 @@ def network(shape: str, dtype: torch.dtype = torch.float32) -> Any:
     return model
 
 
+def parameters(shape: str) -> int:
+    """How many a model of this shape has; none is made."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SHAPES[shape]))
+    return sum(p.numel() for p in model.parameters())
+
+
 def byte_tokenizer() -> Any:
     """Every byte is a token (ids 3 to 258), so that any shape can talk.
 

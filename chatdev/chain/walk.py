@@ -89,7 +89,7 @@ def _loop(ctx: Context, step: LoopStep, path: str) -> None:
         for number, inner in enumerate(loop.do):
             # Only at the beginning of a round has a whole round just ended.
             if checks.holds(ctx, loop.until, f"{path}.{turn}.{number}", before if number == 0 else None):
-                blind = loop.until == "verified" and ctx.progress.verdict != "verified"
+                blind = loop.until == "verified" and ctx.progress.blind
                 _ended(ctx, path, turn, number, "nothing can be run here" if blind else loop.until)
                 return
             _step(ctx, inner, f"{path}.{turn}.{_name(inner)}" + _again(loop.do, number))

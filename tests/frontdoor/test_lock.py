@@ -45,14 +45,14 @@ def test_a_second_process_waits(holder, tmp_path):
 def test_a_killed_holder_leaves_no_stale_lock(holder, tmp_path):
     holder.kill()
     holder.wait()
-    with held(tmp_path / "lock", give_up):
-        pass
+    with held(tmp_path / "lock", give_up) as descriptor:
+        assert os.fstat(descriptor).st_ino == (tmp_path / "lock").stat().st_ino
 
 
 def test_it_can_be_held_again(tmp_path):
     for _ in range(2):
-        with held(tmp_path / "lock", give_up):
-            pass
+        with held(tmp_path / "lock", give_up) as descriptor:
+            assert os.fstat(descriptor).st_ino == (tmp_path / "lock").stat().st_ino
 
 
 @pytest.mark.skipif(os.name != "posix", reason="descriptors are inherited on POSIX")

@@ -120,4 +120,7 @@ def test_an_address_is_shown_without_its_secrets(url, shown):
 
 @given(st.text(), st.text("PASWORD@:/?#[]%", min_size=1), st.text(max_size=9))
 def test_any_address_can_be_shown(scheme, secret, rest):
-    shown_url(f"{scheme}://{secret}@{rest}")
+    assert isinstance(shown_url(f"{scheme}://{secret}@{rest}"), str)
+    # Longer than what follows, so that it cannot stand there by chance.
+    password = 10 * "PASSWORD"
+    assert password not in shown_url(f"https://{password}@{rest}")

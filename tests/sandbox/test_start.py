@@ -80,9 +80,9 @@ def test_a_real_terminal_gets_keys_colours_and_its_size(person, product):
     seen.wait_for(rb"terminal_size\(columns=\d+, lines=\d+\) True")
     seen.wait_for(rb"\x1b\[31mpress a key")
     os.write(master, b"k")
-    seen.wait_for(rb"got b'k'")
-    seen.wait_for(rb"code 0")
-    process.wait(timeout=30)
+    assert seen.wait_for(rb"got b'k'")
+    assert seen.wait_for(rb"code 0")
+    assert process.wait(timeout=30) == 0
     os.close(master)
 
 
@@ -97,8 +97,8 @@ def test_control_c_goes_to_the_program(person, product):
     seen = Seen(master)
     seen.wait_for(rb"ready")
     os.write(master, b"\x03")
-    seen.wait_for(rb"told to stop")
-    seen.wait_for(rb"code 5")
+    assert seen.wait_for(rb"told to stop")
+    assert seen.wait_for(rb"code 5")
     os.close(master)
 
 
@@ -115,7 +115,7 @@ def test_control_c_twice_ends_what_does_not_listen(person, product):
     os.write(master, b"\x03")
     time.sleep(0.3)
     os.write(master, b"\x03")
-    seen.wait_for(rb"code 130")
+    assert seen.wait_for(rb"code 130")
     os.close(master)
 
 

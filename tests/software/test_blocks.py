@@ -82,7 +82,9 @@ def test_no_reply_breaks_the_parser_and_every_line_of_a_file_stands_in_the_reply
 
 @given(st.text(max_size=300))
 def test_any_text_at_all_is_read(text):
-    parse_reply(text, default_path="main.py")
+    found = parse_reply(text, default_path="main.py")
+    assert all(block.path for block in found.files)
+    assert len({block.path for block in found.files}) == len(found.files)
 
 
 def test_a_single_unnamed_block_is_the_default_file():

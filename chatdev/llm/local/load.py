@@ -75,7 +75,7 @@ def open_local(
     config = _config(folder, where)
     tokenizer = _tokenizer(folder, where)
     parameters = _parameters(folder, where)
-    device, dtype = _device_and_dtype(parameters, precision)
+    device, dtype = device_and_dtype(parameters, precision)
     _check_memory(parameters, where, device, dtype)
     tell("loading the weights", 0.0)
     network = _weights(folder, where, dtype).to(device).eval().requires_grad_(False)
@@ -265,7 +265,12 @@ def _parameters(folder: Path, where: str) -> int:
     return count
 
 
-def _device_and_dtype(parameters: int, precision: str) -> tuple[Any, Any]:
+def device_and_dtype(parameters: int, precision: str) -> tuple[Any, Any]:
+    """Where a model of so many parameters is held here, and in which type.
+
+    Raises:
+        UserError: that precision is for another device.
+    """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

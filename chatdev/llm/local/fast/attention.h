@@ -30,7 +30,7 @@ static void turn(const Model &m, const float *cos, const float *sin, float *x) {
     }
 }
 
-// Four sums of sixteen lanes, one to each four lanes of the result's quarters, and four such to sixteen sums in order.
+// `quarters` leaves in the i-th four lanes what s[i] still has to sum; `totals` makes sixteen sums of four such, in order.
 // Each column's sum has the same order whichever lane it ends in, as a token must get the same bits wherever the window
 // begins.
 #ifdef __AVX512F__
@@ -60,7 +60,7 @@ static inline vf totals(const vf *u) {
 #endif
 
 // Scores of Q queries against the keys of `columns`, sixteen at a time: what is read beyond the last one is the last one
-// again, and is overwritten by `soften`.
+// again, and is overwritten by `soften`. V vectors to a head; in what calls it, V 0 is any head dimension, slower.
 template <int V, int KIND, int Q>
 static void score_rows(const float *q, const void *keys, size_t first, int columns, int dim, float *score, size_t room) {
     vf mine[Q][V];
@@ -107,7 +107,6 @@ static void scores(const float *q, int queries, const void *keys, size_t first, 
             }
     }
 }
-// V vectors to a head; V 0: any head dimension, slower.
 template <int V, int KIND, int Q>
 static void mix_rows(const float *p, size_t room, const void *values, size_t first, int columns, int dim, float *out) {
     vf sum[Q][V];
