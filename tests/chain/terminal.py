@@ -12,7 +12,10 @@ import subprocess
 import termios
 import time
 
-from tests.chain.table import order
+from tests.chain.table import BUILD, company, file, order, script
+
+HELLO = file('print("hello")')
+ASK = "approve [Enter]"
 
 
 class Terminal:
@@ -85,3 +88,8 @@ class Terminal:
     def plain(self):
         """What was printed, without control sequences."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen)
+
+
+def reviewed(tmp_path, *replies, chain="review: all\nchain: [build]\n", phases=None, **env):
+    mine = company(tmp_path, chain, **(phases or {"build": BUILD}))
+    return Terminal(tmp_path, "--company", mine, "--model", script(tmp_path, *replies), **env)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from chatdev.errors import UserError
 from chatdev.llm.api import ApiModel
 from chatdev.llm.base import SayLimits
 from chatdev.llm.patience import Patience
@@ -54,3 +55,16 @@ def ask(connect):
         return pieces, stream
 
     return one
+
+
+def told(call) -> str:
+    """The one line of a UserError."""
+    with pytest.raises(UserError) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    assert KEY not in text
+    # No chained exception either: it would carry the endpoint's words past the redaction.
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return text

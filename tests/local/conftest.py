@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from chatdev.llm.base import Sampling
+from chatdev.llm.base import Sampling, SayLimits
 from chatdev.llm.local import LocalModel, Settings
 from tests.local.zoo import make
 
@@ -47,3 +47,20 @@ def talker(family="llama", *, template=CHATML, sampling=None, window=128, on_not
     network.generation_config.eos_token_id = 4
     setting = Settings(window=window, block=16, sampling=sampling or Sampling(), **settings)
     return LocalModel("hf:tiny", network, byte_tokenizer(template), setting, on_notice=on_notice)
+
+
+LIVELY = Sampling(temperature=1.2, top_p=0.95, seed=5)
+
+
+def reply(stream, tokens=40, stop=()):
+    pieces = list(stream.say(SayLimits(tokens=tokens, stop=stop)))
+    assert "".join(pieces) == stream.reply.text
+    return stream.reply
+
+
+def talk(stream, turns, tokens=40):
+    said = []
+    for turn in range(turns):
+        stream.hear(f"This is message number {turn}, and it says nothing of importance.")
+        said.append(reply(stream, tokens).text)
+    return said

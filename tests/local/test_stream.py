@@ -12,24 +12,8 @@ from chatdev.llm.base import Sampling, SayLimits
 from chatdev.llm.local.lookup import Lookup
 from chatdev.llm.local.memory import ReprefillMemory
 from chatdev.llm.local.model import CHUNK
-from tests.local.conftest import talker
+from tests.local.conftest import LIVELY, reply, talk, talker
 from tests.reference.original import OriginalStream
-
-LIVELY = Sampling(temperature=1.2, top_p=0.95, seed=5)
-
-
-def reply(stream, tokens=40, stop=()):
-    pieces = list(stream.say(SayLimits(tokens=tokens, stop=stop)))
-    assert "".join(pieces) == stream.reply.text
-    return stream.reply
-
-
-def talk(stream, turns, tokens=40):
-    said = []
-    for turn in range(turns):
-        stream.hear(f"This is message number {turn}, and it says nothing of importance.")
-        said.append(reply(stream, tokens).text)
-    return said
 
 
 def test_only_new_tokens_are_run_and_the_window_stays_full():
@@ -150,58 +134,6 @@ def test_a_fork_goes_on_alone():
     reply(other)
     assert reply(stream).text == reply(twin).text
     assert talk(stream, 2) == talk(twin, 2)
-
-
-def test_a_snapshot_goes_on_where_the_stream_was(tmp_path):
-    model = talker(sampling=LIVELY)
-    stream = model.open("Head")
-    talk(stream, 5)
-    stream.hear("And now?")
-    stream.save(tmp_path / "a.safetensors")
-    other = talker(sampling=LIVELY).open("Head")
-    assert other.load(tmp_path / "a.safetensors")
-    for layer, twin in zip(stream.memory.cache.layers, other.memory.cache.layers, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(layer.view(), twin.view(), strict=True))
-    assert talk(stream, 3) == talk(other, 3)
-
-
-@pytest.mark.parametrize("damage", ["head", "window", "truncated", "garbage", "tokens"])
-def test_a_snapshot_that_does_not_fit_is_refused_once_and_changes_nothing(tmp_path, damage):
-    notices = []
-    path = tmp_path / "a.safetensors"
-    stream = talker(sampling=LIVELY).open("Head")
-    talk(stream, 3)
-    stream.save(path)
-    data = path.read_bytes()
-    if damage == "truncated":
-        path.write_bytes(data[:-100])
-    if damage == "garbage":
-        path.write_bytes(b"\x80\x04not a snapshot")
-    if damage == "tokens":
-        header = int.from_bytes(data[:8], "little")
-        at = data.index(b'"tape"')
-        assert at < header
-        import json
-
-        offset = json.loads(data[8 : 8 + header])["tape"]["data_offsets"][0] + 8 + header
-        path.write_bytes(data[:offset] + b"\x09" + data[offset + 1 :])
-    other = talker(sampling=LIVELY, window=144 if damage == "window" else 128, on_notice=notices.append).open(
-        "Another" if damage == "head" else "Head"
-    )
-    fresh = talker(sampling=LIVELY, window=144 if damage == "window" else 128).open(
-        "Another" if damage == "head" else "Head"
-    )
-    assert other.load(path) is False
-    assert other.load(path) is False
-    assert len(notices) == 1
-    assert "does not fit" in notices[0]
-    assert talk(other, 1) == talk(fresh, 1)
-
-
-def test_a_missing_snapshot_is_no_news(tmp_path):
-    notices = []
-    assert talker(on_notice=notices.append).open("Head").load(tmp_path / "none") is False
-    assert notices == []
 
 
 def test_stop_strings_end_the_reply_and_leave_the_stream():
