@@ -175,7 +175,7 @@ TABLE = (
         (
             "llm/test_api_failures.py::test_an_html_error_page_is_told_in_a_few_words",
             "llm/test_api_failures.py::test_silence_is_given_up_and_asked_again",
-            "llm/test_api_failures.py::test_the_key_is_redacted_even_when_the_endpoint_echoes_it",
+            "llm/test_api_keys.py::test_the_key_is_redacted_even_when_the_endpoint_echoes_it",
             "llm/test_api_replies.py::test_a_cut_stream_is_asked_for_again_and_only_the_rest_is_yielded",
             "llm/test_api_replies.py::test_empty_choices_are_asked_for_again",
             "chain/test_endpoint_run.py::test_a_refused_key_is_one_line_and_the_run_resumes_with_the_right_one",
@@ -197,7 +197,7 @@ TABLE = (
     Hostile(
         "A snapshot of a stream that is cut, of another model, or a pickle",
         "refused, nothing is loaded from it",
-        ("local/test_stream.py::test_a_snapshot_that_does_not_fit_is_refused_once_and_changes_nothing",),
+        ("local/test_snapshot.py::test_a_snapshot_that_does_not_fit_is_refused_once_and_changes_nothing",),
     ),
     Hostile(
         "A program that opens ports, writes autostart files, deletes its own tree, edits its tests to pass",
@@ -219,7 +219,7 @@ TABLE = (
             "chain/test_terminal.py::test_stop_and_the_end_of_input_save_the_run",
             "chain/test_terminal.py::test_ctrl_c_at_a_question_saves_the_run",
             "chain/test_terminal.py::test_a_megabyte_in_one_line_and_bytes_that_are_no_text_are_a_bounded_comment",
-            "chain/test_terminal.py::test_a_file_edited_while_the_company_works_is_the_persons_before_the_next_turn",
+            "chain/test_terminal_at_work.py::test_a_file_edited_while_the_company_works_is_the_persons_before_the_next_turn",
             "chain/test_snake_run.py::test_what_a_person_edits_between_two_lives_is_a_commit_of_theirs",
         ),
     ),
