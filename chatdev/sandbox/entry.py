@@ -6,12 +6,12 @@ import ast
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import decode_source
 from pathlib import PurePosixPath
 from typing import Literal
 
-from chatdev.sandbox.languages import recipe
+from chatdev.sandbox.languages import recipe, script_tests
 from chatdev.software.syntax import parse_python
 
 MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py", "cli.py", "server.py", "manage.py")
@@ -36,7 +36,7 @@ WEB = {
     "cherrypy",
     "quart",
 }
-TEST_FOLDERS = {"tests", "test", "testing"}
+TEST_FOLDERS = {"tests", "test", "testing", "__tests__"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Entry:
     """Commands that come before the start."""
     test: tuple[str, ...] = ()
     """The language's own test command; () when there are no tests in it."""
+    language: str = ""
+    """The entry of the table whose tests these are."""
     tests: tuple[str, ...] = ()
     """The files that it runs."""
     root: str = "."
@@ -101,7 +103,11 @@ def find_entry(files: Mapping[str, bytes]) -> Entry | None:
         arguments, root = _arguments(name, files, trees)
         gui, terminal, web = (bool(imported & family) for family in (GUI, TERMINAL, WEB))
         return Entry("python", ("python3", *arguments), name, why, gui, terminal, web, root=root)
-    return _built(files) or _node(files) or _page(files)
+    entry = _built(files) or _node(files) or _page(files)
+    if entry is None or entry.kind == "built":
+        return entry
+    test, tests = script_tests(files)
+    return replace(entry, test=test, tests=tests, language="javascript" if tests else "")
 
 
 def parse(data: bytes) -> ast.Module | None:
@@ -275,8 +281,9 @@ def _built(files: Mapping[str, bytes]) -> Entry | None:
         return None
     why = f"a program in {found.language}"
     return Entry(
-        "built", found.run, found.file, why, kit=found.language, build=found.build, test=found.test, tests=found.tests
-    )
+        "built", found.run, found.file, why, kit=found.language, build=found.build, test=found.test,
+        language=found.language, tests=found.tests,
+    )  # fmt: skip
 
 
 def _page(files: Mapping[str, bytes]) -> Entry | None:

@@ -32,6 +32,12 @@ class Language:
     """Finds the names of the tests in their sources."""
     test_told: re.Pattern[str] | None = None
     """Finds them again in the output of `test`."""
+    test_fails: re.Pattern[str] | None = None
+    """Finds the name of a test that failed in that output."""
+    test_unless: re.Pattern[str] | None = None
+    """Test files in which this is found need not tell of all that is named in them."""
+    test_lacks: re.Pattern[str] | None = None
+    """Finds in that output what the tests need that is not there."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,24 @@ def recipe(files: Mapping[str, bytes]) -> Recipe | None:
             tuple(tests),
         )  # fmt: skip
     return None
+
+
+def script_tests(files: Mapping[str, bytes]) -> tuple[Command, tuple[str, ...]]:
+    """(command, files) of a JavaScript product's own tests; nothing when it has none."""
+    language = languages()["javascript"]
+    assert language.test_files is not None
+    tests = sorted(
+        n
+        for n in files
+        if n.endswith(language.suffixes)
+        and language.test_files.search(n)
+        and not _hidden(n)
+        and "node_modules" not in PurePosixPath(n).parts
+    )
+    if not tests:
+        return (), ()
+    command = [w for word in language.test for w in ([_safe(n) for n in tests] if word == "{tests}" else [word])]
+    return tuple(command), tuple(tests)
 
 
 def _main(language: Language, sources: list[str], files: Mapping[str, bytes]) -> str | None:
@@ -134,4 +158,11 @@ def _language(name: str, entry: Mapping[str, Any]) -> Language:
         test=tuple(test.get("command", ())),
         test_named=re.compile(test["named"], re.MULTILINE) if test else None,
         test_told=re.compile(test["told"], re.MULTILINE) if test else None,
+        test_fails=_pattern(test, "fails"),
+        test_unless=_pattern(test, "unless"),
+        test_lacks=_pattern(test, "lacks"),
     )
+
+
+def _pattern(test: Mapping[str, Any], key: str) -> re.Pattern[str] | None:
+    return re.compile(test[key], re.MULTILINE) if key in test else None

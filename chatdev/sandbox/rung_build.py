@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from chatdev.sandbox.config import SandboxConfig
@@ -13,6 +14,8 @@ from chatdev.sandbox.rung_tests import in_box, with_data
 from chatdev.sandbox.traces import plain
 
 PREFIX = "build:"
+_COMMENT = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|//[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""Comments, and the strings in which there are none."""
 
 
 def build_steps(entry: Entry, config: SandboxConfig) -> list[Step]:
@@ -47,8 +50,9 @@ def language_tests(entry: Entry, config: SandboxConfig, files: Iterable[str]) ->
     if not entry.test:
         return None
     return Step(
-        "tests", list(entry.test), seconds=config.seconds, fresh=False, sealed=in_box(with_data(files, entry.tests))
-    )
+        "tests", list(entry.test), seconds=config.seconds, fresh=not entry.build,
+        sealed=in_box(with_data(files, entry.tests)),
+    )  # fmt: skip
 
 
 def judge_language_tests(run: Run, entry: Entry, files: Mapping[str, bytes]) -> Rung:
@@ -62,7 +66,14 @@ def judge_language_tests(run: Run, entry: Entry, files: Mapping[str, bytes]) -> 
     evidence = ("tests.stdout.txt",)
     if run.exit_code != 0:
         why = run.error or (f"the {run.limit} limit" if run.limit else f"exit status {run.exit_code}")
-        return Rung("tests", "failed", f"the tests fail ({why})", shorten(said, 3000), evidence, run.seconds)
+        language = languages()[entry.language]
+        lacks = language.test_lacks.search(said) if language.test_lacks and run.exit_code is not None else None
+        if lacks:
+            summary = f"the tests need {lacks['what']}, which is not there: only what comes with the language is"
+            return Rung("tests", "unverified", summary, shorten(said, 3000), evidence, run.seconds, mendable=True)
+        fails = language.test_fails.search(said) if language.test_fails else None
+        first = f": {fails['test'][:200]}" if fails else ""
+        return Rung("tests", "failed", f"the tests fail ({why}){first}", shorten(said, 3000), evidence, run.seconds)
     passed, missing = _counted(run, entry, files)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -76,12 +87,25 @@ def judge_language_tests(run: Run, entry: Entry, files: Mapping[str, bytes]) -> 
 
 def _counted(run: Run, entry: Entry, files: Mapping[str, bytes]) -> tuple[int, list[str]]:
     """(how many tests passed, those of the sources that the output does not tell of)."""
-    language = languages()[str(entry.kit)]
+    language = languages()[entry.language]
     assert language.test_named is not None
     assert language.test_told is not None
     told = list(language.test_told.finditer(plain(run.stdout.text)))
-    names = {found["test"] for found in told}
+    names = {_bare(found["test"]) for found in told}
     texts = [files[name].decode("utf-8", "replace") for name in entry.tests]
-    wanted = {n for text in texts if "go:build" not in text for n in language.test_named.findall(text)}
+    unless = language.test_unless
+    texts = [_COMMENT.sub(_blank, text) for text in texts if not (unless and unless.search(text))]
+    wanted = {_bare(m[m.lastindex or 0]) for text in texts for m in language.test_named.finditer(text)}
     missing = [] if run.stdout.dropped else sorted(wanted - names)
     return sum(found["passed"] is not None for found in told), missing
+
+
+def _blank(found: re.Match[str]) -> str:
+    """A string as it is; nothing for a comment and for a string of several lines, in which no test is defined."""
+    text = found[0]
+    return "" if text.startswith(("//", "/*")) or "\n" in text else text
+
+
+def _bare(name: str) -> str:
+    """A test's name without what sources and output escape differently."""
+    return name.replace("\\", "").strip()

@@ -18,7 +18,7 @@ WEB_NEEDS = ("chromium",)
 
 def kits() -> tuple[str, ...]:
     """Names of all kits."""
-    return (WEB, *languages())
+    return (WEB, *(name for name, language in languages().items() if language.packages))
 
 
 def packages(kit: str) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def packages(kit: str) -> tuple[str, ...]:
     """
     if kit == WEB:
         return WEB_PACKAGES
-    if kit not in languages():
+    if kit not in kits():
         raise UserError(f"there is no kit {kit!r}", fix=f"Choose one of {', '.join(kits())}.")
     return languages()[kit].packages
 
