@@ -121,10 +121,21 @@ def test_a_failing_test_fails_by_its_name(name, file, right, wrong, test, docker
     assert test in report.for_model().replace("\\", "")
 
 
+NOTHING = [
+    ("require('chai');\n", "need chai"),
+    ("1 + 1;\n", "no test was run"),
+    (
+        "const { test } = require('node:test');\ntest('one', () => {\n"
+        "  for (let i = 0; i < 100; i++) console.log('x'.repeat(1 << 20));\n  process.exit(0);\n});\n",
+        "print too much",
+    ),
+]
+
+
 @pytest.mark.docker
 def test_tests_that_need_a_package_or_are_none_prove_nothing(docker, product):
     product_of = {k: v for k, v in PRODUCTS["javascript"].items() if "tests" not in k}
-    for number, (text, why) in enumerate([("require('chai');\n", "need chai"), ("1 + 1;\n", "no test was run")]):
+    for number, (text, why) in enumerate(NOTHING):
         report = climb(product(product_of | {"a.test.js": text}, f"p{number}"), docker, docker.config)
         tests = next(r for r in report.rungs if r.name == "tests")
         assert (report.verdict, tests.state, why in tests.summary) == ("unverified",) * 2 + (True,), report.for_model()
