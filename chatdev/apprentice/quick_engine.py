@@ -135,10 +135,16 @@ def _fork(step: Step, box: Path, work: Path) -> int:
     if child == 0:
         code = 70
         try:
+            os.setpgid(0, 0)
             code = _child(step, box, work)
         finally:
             os._exit(code)
-    _, status = os.waitpid(child, 0)
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        # The tests run in a process that it started, which an endless one would outlive the alarm in.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(status)
 
 
@@ -165,6 +171,7 @@ def _child(step: Step, box: Path, work: Path) -> int:
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), encoding="utf-8", write_through=True)
     os.chdir(work)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(START_SECONDS if step.watch is not None else SECONDS)
     stand_ins.install(box / "title")
     sys.stdin = stand_ins.Typed(step.watch.talk if step.watch is not None else (), box / "typed")

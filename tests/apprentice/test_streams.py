@@ -1,6 +1,8 @@
 """What is trained on is what the engine holds: the same sentences, the same tokens, the same sight."""
 
 import random
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,8 @@ from chatdev.llm.local import LocalModel, Settings
 from chatdev.llm.local.cache import SinkCache
 from chatdev.run import product as products
 from chatdev.run.journal import read_events
+from chatdev.sandbox.bundle import bundle_of
+from chatdev.sandbox.job import Job, Step
 from tests.apprentice import tiny
 
 TINY = Shape(32, 2, 2, 1, 64, 1200)
@@ -171,3 +175,25 @@ def test_every_course_is_real(spelling):
         assert ("test_modification" if fault.by_tests else "code_modification") in phases
         assert done.verdict == "verified"
     assert {bool(course_of(lesson, random.Random(n)).fault) for n in range(20)} == {True, False}
+
+
+def test_what_a_step_started_ends_with_it(monkeypatch):
+    monkeypatch.setattr(quick_engine, "SECONDS", 2)
+    code = (
+        "import pathlib, subprocess, sys\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
+        "print(other.pid, flush=True)\n"
+        "other.wait()\n"
+    )
+    job = Job(bundle_of({"main.py": code.encode()}), (Step("tests", ["python3", "main.py"]),))
+    (run,) = quick_engine.QuickEngine().perform(job)
+    assert run.timed_out
+    process, limit = Path("/proc") / run.stdout.text.strip() / "stat", time.monotonic() + 20
+    while _runs(process) and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert not _runs(process)
+
+
+def _runs(stat):
+    # Whoever took it over may not have fetched it yet: a process that ended is a zombie until then.
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
