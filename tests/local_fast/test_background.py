@@ -25,10 +25,14 @@ def test_a_long_prompt_does_not_wait_and_the_reply_is_the_same(kernels):
     ready, ran = threading.Event(), []
     model, prompt = talker("qwen3"), 30
 
-    def make_late(check, say):
-        ready.wait(60)
+    def make_late(check, on_prompt, say):
+        def prompt_only(step):
+            on_prompt(step)
+            ready.wait(60)
+
+        fast = fast_forward(model.network, "int8", on_prompt=prompt_only)
         say("the fast step is there")
-        return fast_forward(model.network, "int8")
+        return fast
 
     told, waited = [], []
     model._on_notice = told.append
@@ -48,7 +52,7 @@ def test_a_long_prompt_does_not_wait_and_the_reply_is_the_same(kernels):
     assert told == ["the fast step is there"]
     assert waited[-1] == 1.0
     early = talker("qwen3")
-    early.quicken(lambda check, say: fast_forward(early.network, "int8"))
+    early.quicken(lambda check, on_prompt, say: fast_forward(early.network, "int8", on_prompt=on_prompt))
     early.settle()
     assert said(early, prompt) == late
     assert said(talker("qwen3"), prompt) != late
@@ -57,7 +61,7 @@ def test_a_long_prompt_does_not_wait_and_the_reply_is_the_same(kernels):
 def test_what_goes_wrong_is_raised_where_it_is_needed():
     model = talker()
 
-    def broken(check, say):
+    def broken(check, on_prompt, say):
         raise MemoryError("too large")
 
     model.quicken(broken)
@@ -69,7 +73,7 @@ def test_what_goes_wrong_is_raised_where_it_is_needed():
 def test_closing_gives_up_what_is_not_ready():
     model, parts = talker(), []
 
-    def endless(check, say):
+    def endless(check, on_prompt, say):
         while True:
             parts.append(1)
             check(0.5)
@@ -84,7 +88,7 @@ def test_closing_gives_up_what_is_not_ready():
 def test_a_process_that_ends_meanwhile_ends_at_once():
     code = (
         "import time; from chatdev.llm.local.fast.background import Background\n"
-        "def make(check):\n"
+        "def make(check, on_prompt):\n"
         "    while True: check(0.1); time.sleep(0.01)\n"
         "Background(None, make)"
     )

@@ -49,6 +49,26 @@ def test_logits_are_the_models_own_for_hundreds_of_tokens(request, family, kerne
     assert forward.kernels == kernels
 
 
+@pytest.mark.parametrize("family", KNOWN)
+def test_prompts_over_evictions_do_not_need_the_model(family):
+    model, ids = make(family), tokens(400)
+    forward, notices = fast(model, kernels="torch")
+    assert forward is not None, notices
+    cache, truth = SinkCache(model, SINKS, 60, BLOCK), SinkCache(model, SINKS, 60, BLOCK)
+    ran, crossed, at = [], 0, 0
+    while at < len(ids):
+        n = min(cache.reach, len(ids) - at)
+        chunk, crossed = ids[None, at : at + n], crossed + (n > cache.room)
+        hook = model.register_forward_hook(lambda *_: ran.append(1))
+        ours = forward(chunk, cache, n)
+        hook.remove()
+        assert float((ours - plain(model)(chunk, truth, n)).abs().max()) <= 1e-3
+        at += n
+    assert not ran
+    assert crossed > 3
+    assert cache.plan == truth.plan
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 def test_a_processor_without_wide_vectors_gives_the_same(monkeypatch, kernels, plain_kernels, precision):
     model, ids = make("qwen2"), tokens(200)
@@ -135,6 +155,25 @@ def test_many_tokens_go_through_the_model_and_few_through_the_step(kernels):
     assert torch.allclose(forward(ids[None, :64], cache, 2), exact[:, -2:], atol=1e-4)
     packed, exact = forward(ids[None, 64:66], cache, 1), plain(model)(ids[None, 64:66], other, 1)[:, -1:]
     assert not torch.allclose(packed, exact, atol=1e-3)
+
+
+@pytest.fixture
+def another_model_is_loading():
+    """While the library loads one in bf16, torch's default type is bf16 in every thread."""
+    torch.set_default_dtype(torch.bfloat16)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("kernels_named", ["compiled", "torch"])
+def test_nothing_depends_on_a_model_that_is_loaded_meanwhile(request, kernels, precision, kernels_named):
+    model, ids = make("llama3-rope", attention_bias=True), tokens(120)
+    expected = run(fast(model, precision, kernels_named)[0], model, ids, (3, 1))
+    request.getfixturevalue("another_model_is_loading")
+    forward, notices = fast(model, precision, kernels_named)
+    assert forward is not None, notices
+    assert torch.equal(run(forward, model, ids, (3, 1)), expected)
 
 
 def test_the_model_is_left_as_it_was(kernels):

@@ -14,6 +14,7 @@ from chatdev.errors import UserError
 from chatdev.llm.base import Sampling
 
 if TYPE_CHECKING:
+    from chatdev.llm.local.fast.background import OnPrompt
     from chatdev.llm.local.fast.forward import FastForward
     from chatdev.llm.local.model import LocalModel
 
@@ -94,10 +95,13 @@ def open_local(
 def _quicken(model: LocalModel, precision: str, tell: OnProgress) -> None:
     """Give a model the fast step, where it has one that is proved to compute the same (`fast.check`)."""
 
-    def make(check: Callable[[float], None], on_notice: Callable[[str], None]) -> FastForward | None:
+    def make(
+        check: Callable[[float], None], on_prompt: OnPrompt, on_notice: Callable[[str], None]
+    ) -> FastForward | None:
         from chatdev.llm.local.fast.forward import fast_forward
 
-        return fast_forward(model.network, cast("FastPrecision", precision), on_notice=on_notice, check=check)
+        chosen = cast("FastPrecision", precision)
+        return fast_forward(model.network, chosen, on_notice=on_notice, check=check, on_prompt=on_prompt)
 
     model.quicken(make, lambda done: tell("packing the weights", done))
 

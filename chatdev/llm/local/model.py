@@ -26,7 +26,7 @@ from chatdev.llm.local.stream import LocalStream
 from chatdev.llm.local.template import ChatFormat, Speller
 
 if TYPE_CHECKING:
-    from chatdev.llm.local.fast.background import Background, Check
+    from chatdev.llm.local.fast.background import Background, Check, OnPrompt
     from chatdev.llm.local.fast.forward import FastForward
     from chatdev.llm.local.tape import Tape
 
@@ -104,13 +104,14 @@ class LocalModel:
 
     def quicken(
         self,
-        make: Callable[[Check, Callable[[str], None]], FastForward | None],
+        make: Callable[[Check, OnPrompt, Callable[[str], None]], FastForward | None],
         on_wait: Check = lambda done: None,
     ) -> None:
-        """Let `make(check, on_notice)` prepare a fast forward in the background (see `fast.background`)."""
+        """Let `make(check, on_prompt, on_notice)` prepare a fast forward in the background (see `fast.background`)."""
         from chatdev.llm.local.fast.background import Background
 
-        background = Background(self.network, lambda check: make(check, self._notices.append), on_wait)
+        notices = self._notices
+        background = Background(self.network, lambda check, on_prompt: make(check, on_prompt, notices.append), on_wait)
         self._background, self.forward, self.joint = background, background, background.joint
 
     def settle(self) -> FastForward | None:

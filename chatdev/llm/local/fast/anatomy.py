@@ -108,7 +108,8 @@ class Anatomy:
         device = self.last.weight.device
         at = torch.arange(first, first + count, device=device)[None]
         extra = (self.rope.layer_types[0],) if self.rope.per_layer_type else ()
-        cos, sin = self.rope.decoder.rotary_emb(torch.zeros(1, device=device), at, *extra)  # type: ignore[operator]
+        one = torch.zeros(1, dtype=torch.float32, device=device)
+        cos, sin = self.rope.decoder.rotary_emb(one, at, *extra)  # type: ignore[operator]
         return cos[0, :, self.halves].contiguous(), sin[0, :, self.halves].contiguous()
 
 
@@ -226,8 +227,9 @@ def _norm(module: Any) -> Norm | None:
     if eps is None or weight.ndim != 1:
         raise UnknownAnatomyError(f"{type(module).__name__} is an unknown norm")
     # Of the order of eps as well, so that eps itself is seen.
-    probe = torch.randn(2, weight.shape[0], generator=torch.Generator().manual_seed(0))
-    probe = (probe * torch.tensor([[1.0], [eps**0.5]])).to(weight.device)
+    probe = torch.randn(2, weight.shape[0], dtype=torch.float32, generator=torch.Generator().manual_seed(0))
+    probe[1] *= eps**0.5
+    probe = probe.to(weight.device)
     given: Tensor = module(probe.to(module.weight.dtype)).float()
     near = 1e-4 if module.weight.dtype == torch.float32 else 3e-2
     for w, centred in ((weight, False), (weight + 1, False), (weight, True)):
@@ -242,7 +244,7 @@ def _mlp_activation(mlp: Any) -> Any:
 
 
 def _activation(function: Callable[[Tensor], Tensor]) -> str:
-    probe = torch.linspace(-4, 4, 64)
+    probe = torch.linspace(-4, 4, 64, dtype=torch.float32)
     forms: dict[str, Callable[[Tensor], Tensor]] = {
         "silu": functional.silu,
         "gelu": lambda x: functional.gelu(x, approximate="tanh"),
@@ -270,9 +272,10 @@ def _rotation(rope: Rope) -> tuple[bool, slice]:
     extra = (rope.layer_types[0],) if rope.per_layer_type else ()
     device = next(rope.decoder.parameters()).device
     at = torch.arange(5, device=device)[None]
-    cos, sin = rope.decoder.rotary_emb(torch.zeros(1, device=device), at, *extra)  # type: ignore[operator]
+    one = torch.zeros(1, dtype=torch.float32, device=device)
+    cos, sin = rope.decoder.rotary_emb(one, at, *extra)  # type: ignore[operator]
     width = max(rope.widths)
-    x = torch.randn(1, 1, 5, width, generator=torch.Generator().manual_seed(0)).to(device)
+    x = torch.randn(1, 1, 5, width, dtype=torch.float32, generator=torch.Generator().manual_seed(0)).to(device)
     truth = rope.apply(x, cos, sin)
     for halves in (slice(0, width // 2), slice(0, width, 2)):
         for interleaved in (False, True):

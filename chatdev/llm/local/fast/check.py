@@ -1,8 +1,8 @@
 """The proof that a step function computes what the unmodified model computes, made anew at every load.
 
 1. The anatomy with the model's own weights against the model: random tokens through a small sink cache that evicts on
-   the way, one at a time and several together. Must agree to the rounding of the dtype: a left-out bias, a wrong eps or
-   a wrong rotation do not.
+   the way, one at a time and several together (`REPLY`), and prompts that run over evictions (`PROMPT`). Must agree to
+   the rounding of the dtype: a left-out bias, a wrong eps or a wrong rotation do not.
 2. Every packed matrix against the weight it stands for, on a random vector (`prove_product`): what a precision loses in
    one product does not depend on the model, so the bounds are narrow.
 3. The packed step against the model, as the first. Its bounds are wide (quantisation is amplified from layer to layer,
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,9 +21,23 @@ from torch import Tensor
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.fast.packing import Precision
 
-PIECES = (7, 1, 1, 5, 1, 1, 3, 1)
-"""Tokens fed at once; the first piece goes through the model itself."""
-SINKS, WINDOW, BLOCK = 2, 14, 2
+
+@dataclass(frozen=True)
+class Trial:
+    """Random tokens through a small sink cache."""
+
+    pieces: tuple[int, ...]
+    """Tokens fed at once; the first piece goes through the model itself."""
+    sinks: int
+    window: int
+    block: int
+    staged: bool
+    """Whether a piece may run over evictions."""
+
+
+REPLY = Trial((7, 1, 1, 5, 1, 1, 3, 1), 2, 14, 2, staged=False)
+PROMPT = Trial((20, 40, 33, 40), 3, 45, 9, staged=True)
+"""Pieces long enough for the products of many rows, over several evictions each."""
 ROUNDING = {torch.float32: 2e-4, torch.bfloat16: 0.04, torch.float16: 0.01}
 """Most relative difference of the anatomy with the model's own weights."""
 PRODUCT: dict[Precision, float] = {"fp32": 5e-3, "bf16": 1e-2, "int8": 6e-2, "int4": 0.25}
@@ -44,7 +59,7 @@ def prove_product(product: Callable[[Tensor], Tensor], weight: Tensor, precision
     Raises:
         WrongProductError: they are further apart than `precision` explains.
     """
-    x = torch.randn(1, weight.shape[1], generator=torch.Generator().manual_seed(5))
+    x = torch.randn(1, weight.shape[1], dtype=torch.float32, generator=torch.Generator().manual_seed(5))
     truth = x @ weight.float().t()
     off = (product(x).float() - truth).norm() / truth.norm().clamp_min(1e-20)
     if not float(off) <= PRODUCT[precision]:
@@ -52,18 +67,18 @@ def prove_product(product: Callable[[Tensor], Tensor], weight: Tensor, precision
 
 
 @torch.no_grad()
-def difference(model: Any, step: Step) -> float:
+def difference(model: Any, step: Step, trial: Trial = REPLY) -> float:
     """Root mean square difference of the logits of `step` and `model`, relative to their size; the worst piece."""
     vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    ids = torch.randint(0, vocabulary, (1, sum(PIECES)), generator=torch.Generator().manual_seed(11))
+    ids = torch.randint(0, vocabulary, (1, sum(trial.pieces)), generator=torch.Generator().manual_seed(11))
     ids = ids.to(next(model.parameters()).device)
-    truth, ours = (SinkCache(model, SINKS, WINDOW, BLOCK) for _ in range(2))
+    truth, ours = (SinkCache(model, trial.sinks, trial.window, trial.block) for _ in range(2))
     worst, at = 0.0, 0
-    for piece in PIECES:
-        chunk = ids[:, at : at + piece]
-        cuts = [chunk[:, i : i + truth.room] for i in range(0, piece, truth.room)]
-        for cut in cuts:
-            n = cut.shape[1]
+    for piece in trial.pieces:
+        end = at + piece
+        while at < end:
+            n = min(end - at, truth.reach if trial.staged else truth.room)
+            cut = ids[:, at : at + n]
             expected = _model(model, cut, truth)
             given = _model(model, cut, ours) if at == 0 else step(cut, ours, n)
             off = (given - expected).float().pow(2).mean().sqrt() / expected.float().pow(2).mean().sqrt()

@@ -1,11 +1,12 @@
-"""The forward of a local model: the fast step for a few tokens, the model itself for many.
+"""The forward of a local model: the packed step for a few tokens, a plain one with the model's own weights for many.
 
     forward = fast_forward(network, "int8")
     logits = forward(ids, cache, rows)          # [batch, rows, vocabulary], any SinkCache of `network`
 
-Prompts go through the unmodified model, a reply's tokens (and drafts, and several streams side by side) through the
-packed step, as long as batch * tokens is at most `most_rows`. A token's logits do not depend on how many came with it
-in the compiled step; torch's kernels round differently for different counts.
+A reply's tokens (and drafts, and several streams side by side) go through the packed step, as long as batch * tokens is
+at most `most_rows`; prompts go through `TorchStep` with unpacked weights, and what neither knows through the unmodified
+model. A token's logits do not depend on how many came with it in the compiled step; torch's kernels round differently
+for different counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.fast.anatomy import Anatomy, UnknownAnatomyError, dissect
 from chatdev.llm.local.fast.build import NoCompilerError
-from chatdev.llm.local.fast.check import LOSS, ROUNDING, WrongProductError, difference
+from chatdev.llm.local.fast.check import LOSS, PROMPT, ROUNDING, WrongProductError, difference
 from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
 from chatdev.llm.local.fast.static_step import StaticStep
@@ -46,6 +47,8 @@ class FastForward:
     kernels: str
     loss: float
     """Relative difference from the model's own logits, as measured at load."""
+    prompt: TorchStep | None = None
+    """For more than `most_rows` tokens, where it is faster than the model itself."""
 
     @property
     def most_rows(self) -> int:
@@ -65,6 +68,8 @@ class FastForward:
                 self.step(ids[:, :piece], cache, 1)
                 ids = ids[:, piece:]
             return self.step(ids, cache, rows)
+        if self.prompt is not None and serves_prompt(ids, cache):
+            return self.prompt(ids, cache, rows)
         out = self.network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=rows)
         return out.logits[:, -rows:]  # type: ignore[no-any-return]
 
@@ -84,6 +89,7 @@ def fast_forward(
     kernels: Kernels = "auto",
     on_notice: Callable[[str], None] | None = None,
     check: Callable[[float], None] | None = None,
+    on_prompt: Callable[[TorchStep], None] | None = None,
 ) -> FastForward | None:
     """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
 
@@ -93,6 +99,7 @@ def fast_forward(
         kernels: on the CPU `compiled` needs a C++ compiler, and `auto` takes torch's where there is none; on a GPU
             the step is captured as a CUDA graph, and with `compiled` fused by `torch.compile` before.
         check: called now and then with the share that is packed; what it raises ends the packing.
+        on_prompt: given the step for prompts as soon as it is proved, before anything is packed.
     """
     say = on_notice or (lambda _: None)
     dtype, device = next(network.parameters()).dtype, next(network.parameters()).device.type
@@ -100,7 +107,8 @@ def fast_forward(
         return None
     try:
         anatomy = dissect(network)
-        exact = difference(network, TorchStep(anatomy, None))
+        plain = TorchStep(anatomy, None)
+        exact = max(difference(network, plain), difference(network, plain, PROMPT))
     except (UnknownAnatomyError, UnsupportedModelError, RuntimeError) as error:
         say(f"the fast step does not know this model ({error}); its own forward serves it")
         return None
@@ -109,6 +117,8 @@ def fast_forward(
         return None
     if device == "cuda":
         return _captured(network, anatomy, kernels, ROUNDING[dtype], say)
+    if on_prompt is not None:
+        on_prompt(plain)
     chosen = pick(precision, network)
     try:
         step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
@@ -119,7 +129,12 @@ def fast_forward(
     if loss > LOSS[chosen]:
         say(f"{chosen} weights change this model's logits by {loss:.0%}; its own forward serves it")
         return None
-    return FastForward(network, step, chosen, name, loss)
+    return FastForward(network, step, chosen, name, loss, plain)
+
+
+def serves_prompt(ids: Tensor, cache: Any) -> bool:
+    """Whether the plain step can run these tokens at once."""
+    return isinstance(cache, SinkCache) and _simple(cache) and ids.shape[1] <= cache.reach
 
 
 def pick(precision: Precision | Literal["auto"], network: Any) -> Precision:

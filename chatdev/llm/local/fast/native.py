@@ -39,6 +39,13 @@ class _Norm(ctypes.Structure):
     _fields_ = _fields(weight=_VOID, bias=_VOID, eps=_FLOAT, form=_INT)
 
 
+def _floats(*shape: int) -> Tensor:
+    """For C to read and write. The type is said: torch's default is another one while, in another thread, a model in 16
+    bits is being loaded.
+    """
+    return torch.empty(*shape, dtype=torch.float32)
+
+
 _NORMS = ("before_attention", "after_attention", "before_mlp", "after_mlp", "query", "key")
 
 
@@ -117,7 +124,7 @@ class NativeStep:
         self.stride = max(-(-m.rows // 16) * 16 + 2 * m.columns for m in matrices) // 64 * 64 + 128
         self.vocabulary = self.model.head.rows
         self._angles: dict[int, tuple[Tensor, Tensor]] = {}
-        self._scratch = torch.empty(0)
+        self._scratch = _floats(0)
 
     def _keep(self, tensor: Tensor | None) -> int | None:
         if tensor is None:
@@ -130,14 +137,14 @@ class NativeStep:
         self.bytes += blocks.bytes
         bias = None
         if linear.bias is not None:
-            bias = torch.zeros(-(-blocks.rows // 16) * 16)
+            bias = _floats(-(-blocks.rows // 16) * 16).zero_()
             bias[: blocks.rows] = linear.bias
         group = blocks.columns // blocks.scale.shape[1] if blocks.scale is not None and blocks.scale.ndim == 4 else 0
         pointers = (self._keep(blocks.data), self._keep(blocks.scale), self._keep(bias))
         matrix = _Matrix(*pointers, blocks.rows, blocks.columns, blocks.kind, group)
 
         def product(x: Tensor) -> Tensor:
-            given, found = torch.zeros(2 * blocks.columns), torch.empty(-(-blocks.rows // 16) * 16)
+            given, found = _floats(2 * blocks.columns).zero_(), _floats(-(-blocks.rows // 16) * 16)
             given[: x.shape[1]] = x[0]
             self.library.multiply(ctypes.byref(matrix), given.data_ptr(), found.data_ptr())
             return (found if bias is None else found - bias)[None, : blocks.rows]
@@ -197,12 +204,12 @@ class NativeStep:
         """
         batch, n = ids.shape
         hidden = self.embed(ids)
-        x = torch.empty(batch * n, self.stride)
+        x = _floats(batch * n, self.stride)
         x[:, : self.model.hidden] = hidden.view(batch * n, -1)
         for there, (keys, values) in zip(self.layers, buffers, strict=True):
             there.keys, there.values = keys.data_ptr(), values.data_ptr()
         self.model.kv_kind = KV_KINDS[buffers[0][0].dtype]
-        logits = torch.empty(batch * rows, -(-self.vocabulary // 16) * 16)
+        logits = _floats(batch * rows, -(-self.vocabulary // 16) * 16)
         wanted = torch.arange(batch * n, dtype=torch.int32).view(batch, n)[:, n - rows :].contiguous()
         first = torch.tensor(starts, dtype=torch.int32)
         cos, sin = angles
@@ -212,7 +219,7 @@ class NativeStep:
         )  # fmt: skip
         floats = self.library.scratch_floats(ctypes.byref(self.model), ctypes.byref(call))
         if self._scratch.numel() < floats:
-            self._scratch = torch.empty(floats)
+            self._scratch = _floats(floats)
         call.scratch = self._scratch.data_ptr()
         self.library.step(ctypes.byref(self.model), ctypes.byref(call))
         return logits.view(batch, rows, -1)[..., : self.vocabulary]

@@ -47,7 +47,8 @@ class _Captured:
         self.groups = anatomy.heads // anatomy.kv_heads
         self.ids = torch.zeros(1, width, dtype=torch.long, device=device)
         self.at = torch.zeros(width, dtype=torch.long, device=device)
-        self.cos, self.sin = (torch.zeros(width, anatomy.rotary // 2, device=device) for _ in range(2))
+        angles = torch.zeros(2, width, anatomy.rotary // 2, dtype=torch.float32, device=device)
+        self.cos, self.sin = angles.unbind()
         self.mask = torch.zeros(width, self.capacity, dtype=dtype, device=device)
         self.rows = torch.arange(width, device=device)
         self.columns = torch.arange(self.capacity, device=device)

@@ -1,7 +1,8 @@
-"""The decode step in plain torch: the same parts without modules, hooks, masks or casts between them.
+"""A step in plain torch: the same parts without modules, hooks or casts between them.
 
-With the model's own weights it proves the anatomy (`check.py`); with torch's packed int8 and int4 kernels it serves
-machines without a compiler. Those kernels take bf16 activations. Non-goal: to be the fastest; `native.py` is.
+With the model's own weights it proves the anatomy (`check.py`) and runs the prompts, across evictions too; with torch's
+packed int8 and int4 kernels it serves machines without a compiler. Those kernels take bf16 activations. Non-goal: to be
+the fastest for a few tokens; `native.py` is.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from torch.nn import functional
 from chatdev.llm.local.fast.anatomy import Anatomy, Layer, Linear, Norm, rotate
 from chatdev.llm.local.fast.check import prove_product
 from chatdev.llm.local.fast.packing import GROUP, PARTS, Precision, for_part, quantise4, quantise8
+from chatdev.llm.local.stages import added
 
 Product = Callable[[Tensor], Tensor]
 """x [tokens, columns] to [tokens, rows], in the dtype of x."""
 MOST_ROWS = 16
+MANY = 32
+"""Rows from which oneDNN's product of fp32 matrices is the faster one (by a fifth on an AMD EPYC)."""
 
 
 class TorchStep:
@@ -40,6 +44,7 @@ class TorchStep:
         self, anatomy: Anatomy, precision: Precision | None, check: Callable[[float], None] = lambda done: None
     ) -> None:
         self.anatomy = anatomy
+        self.dtype: torch.dtype = anatomy.layers[0].qkv.parts[0].dtype
         self.bytes = 0
         self.layers: list[tuple[Layer, list[Product]]] = []
         for i, layer in enumerate(anatomy.layers):
@@ -61,11 +66,19 @@ class TorchStep:
     def begun(self, ids: Tensor, cache: Any, rows: int, first: int) -> Tensor:
         """The same between `cache.begin` and `cache.commit`; `first` is the live position of the first token."""
         n, groups = ids.shape[1], self.anatomy.heads // self.anatomy.kv_heads
-        seen = cache.plan.held + n
         mask = None
         if n > 1:
-            mask = torch.ones(n, seen, dtype=torch.bool, device=ids.device).tril(seen - n).repeat(groups, 1)
+            # In the form that is added to the scores: otherwise every layer converts it anew.
+            mask = added(self._seen(cache, n, ids.device), self.dtype).repeat(1, 1, groups, 1)
         return self.run(ids, self.anatomy.angles(first, n), mask, cache.layers, rows)
+
+    def _seen(self, cache: Any, n: int, device: Any) -> Tensor:
+        """Which columns each of n tokens sees, bool [1, 1, n, columns]."""
+        if n > cache.plan.total - cache.plan.held:
+            stages: Tensor = cache.begin_stages(n)
+            return stages
+        seen = cache.plan.held + n
+        return torch.ones(1, 1, n, seen, dtype=torch.bool, device=device).tril(seen - n)
 
     @torch.no_grad()
     def joint(self, ids: Tensor, rectangle: Any) -> Tensor:
@@ -97,38 +110,60 @@ class TorchStep:
         store: Any,
     ) -> Tensor:
         a, (batch, n) = self.anatomy, shape
-        q, k, v = torch.split(qkv, [a.heads * a.dim, a.kv_heads * a.dim, a.kv_heads * a.dim], dim=-1)
-        q = _heads(layer.query, q, a.heads, a.dim).view(batch, n, a.heads, a.dim).transpose(1, 2)
-        k = _heads(layer.key, k, a.kv_heads, a.dim).view(batch, n, a.kv_heads, a.dim).transpose(1, 2)
-        v = v.view(batch, n, a.kv_heads, a.dim).transpose(1, 2)
+        both, v = torch.split(qkv, [(a.heads + a.kv_heads) * a.dim, a.kv_heads * a.dim], dim=-1)
+        if layer.query is not None or layer.key is not None:
+            q, k = torch.split(both, [a.heads * a.dim, a.kv_heads * a.dim], dim=-1)
+            heads = _heads(layer.query, q, a.heads, a.dim), _heads(layer.key, k, a.kv_heads, a.dim)
+            both = torch.cat(heads, 1)
+        both = both.reshape(batch, n, -1, a.dim).transpose(1, 2)
         if layer.rotates:
-            q = rotate(q.float(), *angles, a.interleaved).to(q.dtype)
-            k = rotate(k.float(), *angles, a.interleaved).to(k.dtype)
-        keys, values = store.update(k, v)
+            both = rotate(both.float(), *angles, a.interleaved).to(both.dtype)
+        q, k = torch.split(both, [a.heads, a.kv_heads], dim=1)
+        keys, values = store.update(k, v.view(batch, n, a.kv_heads, a.dim).transpose(1, 2))
         # The query heads that share a key head become rows of one product.
         q = q.reshape(batch, a.kv_heads, -1, a.dim)
         mixed = functional.scaled_dot_product_attention(q, keys, values, mask, scale=a.scaling)
         return mixed.view(batch, a.heads, n, a.dim).transpose(1, 2).reshape(batch * n, -1)
 
     def _product(self, linear: Linear, precision: Precision | None) -> Product:
-        weight, bias = linear.weight, linear.bias
-        product: Product
-        if precision == "int4" and weight.shape[0] % 64 == 0:
-            product, size = _int4(weight)
-        elif precision in ("int8", "int4"):
-            product, size = _int8(weight)
-        else:
-            if precision is not None:
-                weight = weight.to(torch.float32 if precision == "fp32" else torch.bfloat16)
-            product, size = _own(weight), weight.nbytes
+        bias = linear.bias
+        product, size = _own(linear) if precision is None else _packed(linear.weight, precision)
         self.bytes += size
-        if precision is not None:
-            prove_product(product, weight, precision)
         return product if bias is None else (lambda x: (product(x) + bias).to(x.dtype))
 
 
-def _own(weight: Tensor) -> Product:
-    return lambda x: functional.linear(x.to(weight.dtype), weight).to(x.dtype)
+def _own(linear: Linear) -> tuple[Product, int]:
+    """With the model's own weights, which a processor need not have twice; a GPU has fewer calls with one matrix."""
+    parts = (linear.weight,) if linear.parts[0].is_cuda else linear.parts
+
+    def product(x: Tensor) -> Tensor:
+        return _times(x, parts[0]) if len(parts) == 1 else torch.cat([_times(x, part) for part in parts], -1)
+
+    return product, sum(part.nbytes for part in parts)
+
+
+def _times(x: Tensor, weight: Tensor) -> Tensor:
+    if x.shape[0] >= MANY and x.dtype == weight.dtype == torch.float32 and _onednn and not weight.is_cuda:
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+        return y
+    return functional.linear(x.to(weight.dtype), weight).to(x.dtype)
+
+
+_onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+"""Builds of torch without oneDNN have no such product."""
+
+
+def _packed(weight: Tensor, precision: Precision) -> tuple[Product, int]:
+    product: Product
+    if precision == "int4" and weight.shape[0] % 64 == 0:
+        product, size = _int4(weight)
+    elif precision in ("int8", "int4"):
+        product, size = _int8(weight)
+    else:
+        weight = weight.to(torch.float32 if precision == "fp32" else torch.bfloat16)
+        product, size = (lambda x: _times(x.to(weight.dtype), weight).to(x.dtype)), weight.nbytes
+    prove_product(product, weight, precision)
+    return product, size
 
 
 def _int8(weight: Tensor) -> tuple[Product, int]:
@@ -166,7 +201,7 @@ def _normed(norm: Norm | None, x: Tensor) -> Tensor:
 
 
 def _heads(norm: Norm | None, x: Tensor, heads: int, dim: int) -> Tensor:
-    """[tokens, heads, dim], normed a head at a time or, where the norm is that wide, all heads together."""
+    """x [tokens, heads * dim] as [tokens, heads, dim], normed a head at a time or, if the norm is that wide, whole."""
     if norm is not None and norm.weight.shape[0] > dim:
         x = norm(x)
     x = x.view(-1, heads, dim)
