@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from chatdev.sandbox.languages import is_language_test
+
 if TYPE_CHECKING:
     from chatdev.run.journal import Journal
 
@@ -26,8 +28,10 @@ TEXTS = {".md", ".txt", ".toml", ".cfg", ".ini", ".json", ".yaml", ".yml", ".csv
 
 
 def is_test(path: str) -> bool:
+    """True for what a reader takes for a test by its name, and for what the ladder runs as one in any language."""
     name = PurePosixPath(path).name
-    return path.startswith("tests/") or name.startswith("test_") or re.search(r"_test\.\w+$", name) is not None
+    named = path.startswith("tests/") or name.startswith("test_") or re.search(r"_test\.\w+$", name) is not None
+    return named or is_language_test(path)
 
 
 def sources(files: Mapping[str, str]) -> dict[str, str]:

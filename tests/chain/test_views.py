@@ -1,10 +1,13 @@
 """What a phase is shown of the files when it does not need all of them."""
 
+import fnmatch
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdev.chain.interfaces import interfaces
-from chatdev.chain.views import imports, only_tests, sources, suspects
+from chatdev.chain.views import imports, is_test, only_tests, sources, suspects
+from chatdev.company import load_company
 
 FILES = {
     "main.py": "import tkinter\nfrom snake import Game\n",
@@ -17,6 +20,32 @@ FILES = {
 def test_sources_are_the_files_without_the_tests():
     assert list(sources(FILES)) == ["main.py", "snake.py", "shop/cart.py"]
     assert sources({"tests/test_a.py": ""}) == {"tests/test_a.py": ""}
+
+
+TESTS = [
+    "tests/test_a.py", "test_a.py", "game_test.py", "cart.test.js", "src/cart.spec.mjs", "src/__tests__/cart.js",
+    "cart.test.ts", "shop/cart_test.go", "tests/sum.rs", "src/test/java/shop/CartTest.java", "shop/CartTests.java",
+    "src/TestCart.java", "tests/test_sum.c", "src/test_sum.cc", "sum_test.cpp", "test/sum.c", "tests/check.h",
+]  # fmt: skip
+SOURCES = [
+    "main.py",
+    "contest.js",
+    "latest.ts",
+    "testing.go",
+    "src/Contest.java",
+    "src/main/java/Testing.java",
+    "sum.c",
+]
+
+
+def test_tests_of_every_language_are_tests_and_may_be_written_by_the_tester():
+    only = load_company("default").phases["test_writing"].only
+
+    def matches(path):
+        return any(fnmatch.fnmatchcase(path, glob) for glob in only)
+
+    assert [path for path in TESTS if not is_test(path) or not matches(path)] == []
+    assert [path for path in SOURCES if is_test(path) or matches(path)] == []
 
 
 def test_suspects_are_the_files_the_report_speaks_of():
