@@ -11,7 +11,8 @@ from importlib.util import decode_source
 from pathlib import PurePosixPath
 from typing import Literal
 
-from chatdev.sandbox.languages import recipe, script_tests
+from chatdev.sandbox.languages import TEST_FOLDERS
+from chatdev.sandbox.recipe import Round, recipe, script_tests
 from chatdev.software.syntax import parse_python
 
 MAIN_NAMES = ("main.py", "__main__.py", "app.py", "run.py", "game.py", "start.py", "cli.py", "server.py", "manage.py")
@@ -36,7 +37,6 @@ WEB = {
     "cherrypy",
     "quart",
 }
-TEST_FOLDERS = {"tests", "test", "testing", "__tests__"}
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Entry:
     """The image kit that has the language's toolchain; None when the plain image has it."""
     build: tuple[tuple[str, ...], ...] = ()
     """Commands that come before the start."""
-    test: tuple[str, ...] = ()
-    """The language's own test command; () when there are no tests in it."""
+    test: tuple[Round, ...] = ()
+    """How the language's own tests are run; () when there are no tests in it."""
     language: str = ""
     """The entry of the table whose tests these are."""
     tests: tuple[str, ...] = ()
-    """The files that it runs."""
+    """The files of these tests."""
     root: str = "."
     """The folder in which Python looks for the product's own modules first."""
 

@@ -19,10 +19,12 @@ from chatdev.sandbox.deps import Ask
 from chatdev.sandbox.engine import Engine, why_no_engine
 from chatdev.sandbox.entry import MAIN_NAMES, Entry, find_entry
 from chatdev.sandbox.job import Job, Run, Step
+from chatdev.sandbox.languages import languages
 from chatdev.sandbox.report import LadderReport, Rung, judge
-from chatdev.sandbox.rung_build import build_steps, judge_build, judge_language_tests, language_tests
+from chatdev.sandbox.rung_build import build_steps, judge_build
 from chatdev.sandbox.rung_import import import_steps, judge_imports
 from chatdev.sandbox.rung_install import install_rung
+from chatdev.sandbox.rung_own_tests import OwnTests
 from chatdev.sandbox.rung_parse import parse_rung
 from chatdev.sandbox.rung_start import asks_for_arguments, judge_help, judge_start, start_step
 from chatdev.sandbox.rung_tests import (
@@ -90,6 +92,7 @@ class _Climber:
         self.deps: str | None = None
         self.accept: Bundle | None = None
         self.kit: str | None = None
+        self.own: OwnTests | None = OwnTests(self.entry, config, self.files) if self.entry and self.entry.test else None
         self.unsealed = ""
         self.no_engine = "" if engine else why_no_engine(config)
 
@@ -124,6 +127,7 @@ class _Climber:
             first, scripts, notes = import_steps(self.files, self.entry)
             extra = {"scripts": scripts} if scripts else {}
         steps = [*first, *self._later()]
+        extra |= self.own.extra if self.own else {}
         heard: list[Run] = []
 
         def hear(run: Run) -> None:
@@ -141,7 +145,7 @@ class _Climber:
             engine.perform(self._job(steps, extra), hear)
         if not any(r.name == "tests" for r in self.rungs):
             self._add(
-                Rung("tests", "unverified", self.unsealed)
+                Rung("tests", "unverified", self.unsealed, mendable=self.own is not None)
                 if self.unsealed
                 else Rung("tests", "skipped", "the product has no tests")
             )
@@ -167,16 +171,18 @@ class _Climber:
         steps: list[Step] = []
         if self.entry:
             steps.append(start_step(self.entry, self.config, browser=self.kit == WEB))
-        tests = language_tests(self.entry, self.config, self.files) if self.entry else None
-        if tests is None and has_tests(self.files):
+        if self.own:
+            self.unsealed = self.own.wrong()
+            steps += [] if self.unsealed else self.own.steps
+        elif has_tests(self.files):
             tests = tests_step(self.config, self._start(), self.files)
-        if tests is not None:
             self.unsealed = too_many(tests.sealed)
             steps += [] if self.unsealed else [tests]
         return steps
 
     def _judge_first(self, runs: list[Run], notes: list[str]) -> None:
-        self._add(judge_build(runs) if self.first == "build" else judge_imports(runs, self.files, notes))
+        lacks = languages()[self.entry.language].lacks if self.entry and self.entry.language else ()
+        self._add(judge_build(runs, lacks) if self.first == "build" else judge_imports(runs, self.files, notes))
         if self.entry is None:
             self._no_entry()
 
@@ -188,8 +194,10 @@ class _Climber:
             else:
                 self._add(judge_start(run, self.entry, self.files, tested=self._tested()))
             self._add(judge_window(run, self.entry, self.files, engine.lacks(WEB) if self.entry.web else ""))
-        elif run.name == "tests" and self.entry and self.entry.test:
-            self._add(judge_language_tests(run, self.entry, self.files))
+        elif self.own:
+            verdict = self.own.hear(run)
+            if verdict:
+                self._add(verdict)
         elif run.name == "tests":
             self._add(judge_tests(run, self.files))
 

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 Command = tuple[str, ...]
+TEST_FOLDERS = {"tests", "test", "testing", "__tests__"}
+
+
+@dataclass(frozen=True)
+class Tests:
+    """How the tests that a product brings are run, and how they are counted. The table says what each is."""
+
+    files: re.Pattern[str]
+    command: Command
+    told: re.Pattern[str]
+    build: tuple[Command, ...] = ()
+    each: re.Pattern[str] | None = None
+    runner: str = ""
+    libraries: tuple[str, ...] = ()
+    qualified: bool = False
+    named: re.Pattern[str] | None = None
+    fails: re.Pattern[str] | None = None
+    unless: re.Pattern[str] | None = None
+    spoils: re.Pattern[str] | None = None
+    lacks: tuple[tuple[re.Pattern[str], str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,31 +46,11 @@ class Language:
     named: tuple[str, ...] = ()
     variants: Mapping[str, tuple[tuple[Command, ...], Command]] = field(default_factory=dict)
     """Marker file -> (build, run)."""
-    test_files: re.Pattern[str] | None = None
-    test: Command = ()
-    test_named: re.Pattern[str] | None = None
-    """Finds the names of the tests in their sources."""
-    test_told: re.Pattern[str] | None = None
-    """Finds them again in the output of `test`."""
-    test_fails: re.Pattern[str] | None = None
-    """Finds the name of a test that failed in that output."""
-    test_unless: re.Pattern[str] | None = None
-    """Test files in which this is found need not tell of all that is named in them."""
-    test_lacks: re.Pattern[str] | None = None
-    """Finds in that output what the tests need that is not there."""
+    lacks: tuple[tuple[re.Pattern[str], str], ...] = ()
+    tests: Tests | None = None
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one product of a language is built, started and tested."""
-
-    language: str
-    file: str
-    build: tuple[Command, ...]
-    run: Command
-    test: Command
-    tests: tuple[str, ...] = ()
-    """Files that are tests."""
+    def is_test(self, name: str) -> bool:
+        return bool(self.tests and name.endswith(self.suffixes) and self.tests.files.search(name))
 
 
 @lru_cache(maxsize=1)
@@ -62,107 +62,57 @@ def languages() -> dict[str, Language]:
     return {name: _language(name, entry) for name, entry in table.items()}
 
 
-def recipe(files: Mapping[str, bytes]) -> Recipe | None:
-    """The recipe for a product, or None when no language of the table has a starting file in it."""
-    for language in languages().values():
-        sources = sorted(n for n in files if n.endswith(language.suffixes) and not _hidden(n))
-        tests = [n for n in sources if language.test_files and language.test_files.search(n)]
-        sources = [n for n in sources if n not in tests]
-        main = _main(language, sources, files)
-        if main is None:
-            continue
-        build, run = next(
-            (v for marker, v in language.variants.items() if marker in files), (language.build, language.run)
-        )
-        fill = _filler(main, sources, files)
-        return Recipe(
-            language.name, main, tuple(fill(c) for c in build), fill(run), fill(language.test) if tests else (),
-            tuple(tests),
-        )  # fmt: skip
-    return None
+def is_language_test(name: str) -> bool:
+    """True for files that the table takes for tests, whatever else the product is made of."""
+    return not hidden(name) and any(language.is_test(name) for language in languages().values())
 
 
-def script_tests(files: Mapping[str, bytes]) -> tuple[Command, tuple[str, ...]]:
-    """(command, files) of a JavaScript product's own tests; nothing when it has none."""
-    language = languages()["javascript"]
-    assert language.test_files is not None
-    tests = sorted(
-        n
-        for n in files
-        if n.endswith(language.suffixes)
-        and language.test_files.search(n)
-        and not _hidden(n)
-        and "node_modules" not in PurePosixPath(n).parts
+def hidden(name: str) -> bool:
+    """True for what is no source of the product's own: what a build left, packages, folders with a dot."""
+    return any(
+        part in ("build", "target", "dist", "node_modules") or part.startswith(".")
+        for part in PurePosixPath(name).parts
     )
-    if not tests:
-        return (), ()
-    command = [w for word in language.test for w in ([_safe(n) for n in tests] if word == "{tests}" else [word])]
-    return tuple(command), tuple(tests)
-
-
-def _main(language: Language, sources: list[str], files: Mapping[str, bytes]) -> str | None:
-    for name in language.named:
-        if name in sources:
-            return name
-    found = [n for n in sources if language.main.search(files[n].decode("utf-8", "replace"))]
-    found.sort(key=lambda n: (PurePosixPath(n).stem.lower() not in ("main", "app", "program"), n.count("/"), n))
-    return found[0] if found else None
-
-
-def _filler(main: str, sources: list[str], files: Mapping[str, bytes]) -> Any:
-    path = PurePosixPath(main)
-    package = re.search(r"^\s*package\s+([\w.]+)\s*;", files[main].decode("utf-8", "replace"), re.MULTILINE)
-    values = {
-        "{main}": _safe(main),
-        "{stem}": path.stem,
-        "{path}": path.with_suffix("").as_posix(),
-        "{class}": f"{package[1]}.{path.stem}" if package else path.stem,
-    }
-
-    def fill(command: Command) -> Command:
-        words: list[str] = []
-        for word in command:
-            if word == "{sources}":
-                words += [_safe(s) for s in sources]
-                continue
-            for key, value in values.items():
-                word = word.replace(key, value)
-            words.append(word)
-        return tuple(words)
-
-    return fill
-
-
-def _safe(name: str) -> str:
-    """A path that no compiler takes for an option or a response file."""
-    return f"./{name}" if name.startswith(("-", "@")) else name
-
-
-def _hidden(name: str) -> bool:
-    return any(part in ("build", "target", "dist") or part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def _language(name: str, entry: Mapping[str, Any]) -> Language:
-    test = entry.get("test", {})
     return Language(
         name=name,
         suffixes=tuple(entry["suffixes"]),
         main=re.compile(entry["main"], re.MULTILINE),
         packages=tuple(entry["packages"]),
         needs=tuple(entry["needs"]),
-        build=tuple(tuple(c) for c in entry["build"]),
+        build=_commands(entry["build"]),
         run=tuple(entry["run"]),
         named=tuple(entry.get("named", ())),
-        variants={k: (tuple(tuple(c) for c in v["build"]), tuple(v["run"])) for k, v in entry.get("with", {}).items()},
-        test_files=re.compile(test["files"]) if test else None,
-        test=tuple(test.get("command", ())),
-        test_named=re.compile(test["named"], re.MULTILINE) if test else None,
-        test_told=re.compile(test["told"], re.MULTILINE) if test else None,
-        test_fails=_pattern(test, "fails"),
-        test_unless=_pattern(test, "unless"),
-        test_lacks=_pattern(test, "lacks"),
+        variants={k: (_commands(v["build"]), tuple(v["run"])) for k, v in entry.get("with", {}).items()},
+        lacks=_lacks(entry),
+        tests=_tests(entry["test"], _lacks(entry)) if "test" in entry else None,
     )
 
 
-def _pattern(test: Mapping[str, Any], key: str) -> re.Pattern[str] | None:
-    return re.compile(test[key], re.MULTILINE) if key in test else None
+def _tests(entry: Mapping[str, Any], lacks: tuple[tuple[re.Pattern[str], str], ...]) -> Tests:
+    patterns = {
+        key: re.compile(entry[key], re.MULTILINE)
+        for key in ("each", "named", "fails", "unless", "spoils")
+        if key in entry
+    }
+    return Tests(
+        files=re.compile(entry["files"]),
+        command=tuple(entry["command"]),
+        told=re.compile(entry["told"], re.MULTILINE),
+        build=_commands(entry.get("build", ())),
+        runner=entry.get("runner", ""),
+        libraries=tuple(entry.get("libraries", ())),
+        qualified=entry.get("qualified", False),
+        lacks=(*lacks, *_lacks(entry)),
+        **patterns,
+    )
+
+
+def _commands(entry: Iterable[Iterable[str]]) -> tuple[Command, ...]:
+    return tuple(tuple(command) for command in entry)
+
+
+def _lacks(entry: Mapping[str, Any]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(found, re.MULTILINE), what) for found, what in entry.get("lacks", {}).items())

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from chatdev.sandbox.bundle import Bundle, bundle_of
-from chatdev.sandbox.entry import TEST_FOLDERS, Entry, acts, imports, is_test, parse
+from chatdev.sandbox.entry import Entry, acts, imports, is_test, parse
 from chatdev.sandbox.job import WORK, Run, Step
+from chatdev.sandbox.languages import TEST_FOLDERS
 from chatdev.sandbox.missing import explain, requirements_of, say_missing, wanted
 from chatdev.sandbox.report import Rung
 from chatdev.sandbox.rung_parse import is_template, read_page

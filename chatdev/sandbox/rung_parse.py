@@ -13,7 +13,8 @@ from importlib.util import decode_source
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from chatdev.sandbox.entry import TEST_FOLDERS, is_test
+from chatdev.sandbox.entry import is_test
+from chatdev.sandbox.languages import TEST_FOLDERS
 from chatdev.sandbox.report import Rung
 from chatdev.software.placeholders import find_placeholders
 from chatdev.software.syntax import syntax_problem

@@ -16,10 +16,11 @@ from xml.etree import ElementTree
 from chatdev.errors import UserError
 from chatdev.sandbox.bundle import Bundle, bundle_of, contents, pack
 from chatdev.sandbox.config import SandboxConfig
-from chatdev.sandbox.entry import TEST_FOLDERS, is_test
+from chatdev.sandbox.entry import is_test
 from chatdev.sandbox.expected import judges_itself, promised, test_files
 from chatdev.sandbox.hidden import veiled
 from chatdev.sandbox.job import WORK, Run, Step
+from chatdev.sandbox.languages import TEST_FOLDERS
 from chatdev.sandbox.pytest_run import NO_PYTEST, pytest_command
 from chatdev.sandbox.report import Rung, State, shorten
 from chatdev.sandbox.traces import plain

@@ -1,0 +1,3 @@
+struct Till {
+    int sum(int a, int b);
+};

@@ -1,0 +1,1 @@
+void helper(void) {}  /* it has no main() */

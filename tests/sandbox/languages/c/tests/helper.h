@@ -1,0 +1,2 @@
+#define THREE 3
+void helper(void);

@@ -1,0 +1,4 @@
+package shop;
+class Till {
+    int sum(int a, int b) { return a + b; }
+}

@@ -1,0 +1,4 @@
+#[test]
+fn sums() {
+    assert_eq!(hello::add(1, 2), 3, "wrong sum");
+}
