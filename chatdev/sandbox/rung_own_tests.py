@@ -23,8 +23,11 @@ from chatdev.sandbox.rung_tests import in_box, too_many, with_data
 from chatdev.sandbox.traces import plain
 
 RUNNERS = Path(__file__).parent / "runners"
-MAX_ROUNDS = 50
+MAX_ROUNDS = 30
 """Files of tests that are built and run one by one."""
+SHARED = 4
+"""So many times the limit of one command is what all rounds share; each has `LEAST` seconds."""
+LEAST = 20.0
 WORST = ("failed", "unverified", "passed")
 
 
@@ -72,14 +75,14 @@ class OwnTests:
     def _steps(self, number: int, one: Round, config: SandboxConfig) -> list[Step]:
         """A round begins with a fresh copy: what the program, or another test, has written is no part of it."""
         *build, last = (list(command) for command in one.commands)
+        seconds = min(config.seconds, max(LEAST, SHARED * config.seconds / len(self.entry.test)))
         name = f"tests:{number}" if len(self.entry.test) > 1 else "tests"
         steps = [
-            Step(f"{name}:{place}", command, seconds=config.seconds, fresh=place == 0)
-            for place, command in enumerate(build)
+            Step(f"{name}:{place}", command, seconds=seconds, fresh=place == 0) for place, command in enumerate(build)
         ]
         secret = self.secrets[number]
         given = f"{secret}\n".encode() if secret else None
-        run = Step(name, last, stdin=given, seconds=config.seconds, fresh=not build, sealed=self.sealed)
+        run = Step(name, last, stdin=given, seconds=seconds, fresh=not build, sealed=self.sealed)
         return [*steps, run]
 
     def _judge(self, runs: Sequence[Run], number: int) -> tuple[Rung, int]:
