@@ -13,9 +13,11 @@ from chatdev.sandbox.languages import TEST_FOLDERS, Command, Language, hidden, l
 RUNNER = "runner"
 """The folder of a box, beside the product's, in which the file lies that watches a test come to its end."""
 HEADERS = (".h", ".hh", ".hpp", ".hxx")
-_INCLUDED = re.compile(r"^\s*#\s*include\s*\"(?:[^\"\n]*/)?([^\"/\n]+)\"", re.MULTILINE)
-_COMMENT = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|//[^\n]*|/\*.*?\*/""", re.DOTALL)
-"""Comments, and the strings in which there are none."""
+_INCLUDED = re.compile(r"^[ \t]*#[ \t]*include[ \t]*\"(?:[^\"\n]*/)?([^\"/\n]+)\"", re.MULTILINE)
+_COMMENT = re.compile(
+    r"""\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*(?:`|\\?\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)""", re.DOTALL
+)
+"""Comments, and the strings in which there are none. What is not closed is taken to its end: so the time is bounded."""
 
 
 class Fill(Protocol):
@@ -138,7 +140,7 @@ def _filler(language: Language, main: str, sources: list[str], files: Mapping[st
 
 def _class(name: str, files: Mapping[str, bytes]) -> str:
     """The full name of the class in a file of Java."""
-    package = re.search(r"^\s*package\s+([\w.]+)\s*;", _text(files[name]), re.MULTILINE)
+    package = re.search(r"^[ \t]*package\s+([\w.]+)\s*;", _text(files[name]), re.MULTILINE)
     stem = PurePosixPath(name).stem
     return f"{package[1]}.{stem}" if package else stem
 
@@ -159,4 +161,5 @@ def without_comments(text: str) -> str:
 
 def _blank(found: re.Match[str]) -> str:
     text = found[0]
-    return "" if text.startswith(("//", "/*")) or "\n" in text else text
+    comment = text.startswith("//") or (text.startswith("/*") and text.endswith("*/"))
+    return "" if comment or (text.startswith("`") and text.endswith("`") and "\n" in text) else text

@@ -1,9 +1,13 @@
 """The tests that products in other languages bring: what fails, what is missed, what proves nothing, what deceives."""
 
+import time
+
 import pytest
 
 from chatdev.sandbox import climb
 from chatdev.sandbox.entry import find_entry
+from chatdev.sandbox.languages import languages
+from chatdev.sandbox.recipe import without_comments
 from tests.sandbox.products import PRODUCTS, ready
 
 
@@ -203,3 +207,37 @@ def test_more_files_of_tests_than_are_run_are_told(tested):
     report, tests = tested("c", files)
     assert (report.verdict, tests.state) == ("unverified", "unverified")
     assert "more than 30 files" in tests.summary
+
+
+ENDLESS = [
+    "\n",
+    "/*",
+    "'\\",
+    "`\\",
+    "@Test ",
+    "#[test]\n",
+    "#[a] ",
+    "# ",
+    "test('",
+    "main ",
+    "Assertion ",
+    "ok 1 - a\n",
+    "pub ",
+]
+
+
+@pytest.mark.parametrize("piece", ENDLESS)
+def test_no_source_and_no_output_keeps_the_judge_busy(piece):
+    text, begun = piece * 50_000, time.monotonic()
+    without_comments(text)
+    for language in languages().values():
+        how = language.tests
+        patterns = (language.main, how.each, how.named, how.told, how.fails, how.unless, how.spoils)
+        for pattern in [*filter(None, patterns), *(found for found, _ in how.lacks)]:
+            assert sum(1 for _ in pattern.finditer(text)) <= 50_000
+    assert time.monotonic() - begun < 20
+
+
+def test_comments_and_strings_are_told_apart():
+    text = "a('it // is') // b\n/* c\n*/ d(`x\n`, \"/*\") e 'f\n/* open"
+    assert without_comments(text) == "a('it // is') \n d(, \"/*\") e 'f\n/* open"
