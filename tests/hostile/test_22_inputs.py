@@ -190,6 +190,8 @@ def test_no_agent_is_ever_told_a_line_of_the_hidden_tests(engine, tmp_path):
     model = script(tmp_path, file(spy), fixed)
     command = ["--task", "x", "--company", company, "--model", model, "--sandbox", engine.name, "--accept", str(wish)]
     done = chatdev(*command, "--set", "gui=false", cwd=tmp_path)
+    if (lacking := "pytest is not installed in this box") in done.stdout:
+        pytest.skip(lacking)
     assert done.returncode == 0, done.stdout + done.stderr
     events, _ = read_events(only_product(tmp_path) / ".chatdev" / "journal.jsonl")
     told = [event["text"] for event in events if event.kind == "told"]
