@@ -25,6 +25,7 @@ class Tests:
     runner: str = ""
     libraries: tuple[str, ...] = ()
     qualified: bool = False
+    inside: bool = False
     named: re.Pattern[str] | None = None
     fails: re.Pattern[str] | None = None
     unless: re.Pattern[str] | None = None
@@ -68,8 +69,10 @@ def is_language_test(name: str) -> bool:
 
 
 def hidden(name: str) -> bool:
-    """True for what is no source of the product's own: what a build left, packages, folders with a dot."""
-    return any(
+    """True for what is no source of the product's own: what a build left, packages, folders with a dot, settings of
+    tools (where the program imports one of these, the compiler finds it).
+    """
+    return name.endswith(".config.ts") or any(
         part in ("build", "target", "dist", "node_modules") or part.startswith(".")
         for part in PurePosixPath(name).parts
     )
@@ -105,6 +108,7 @@ def _tests(entry: Mapping[str, Any], lacks: tuple[tuple[re.Pattern[str], str], .
         runner=entry.get("runner", ""),
         libraries=tuple(entry.get("libraries", ())),
         qualified=entry.get("qualified", False),
+        inside=entry.get("inside", False),
         lacks=(*lacks, *_lacks(entry)),
         **patterns,
     )

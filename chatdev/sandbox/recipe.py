@@ -51,7 +51,7 @@ def recipe(files: Mapping[str, bytes]) -> Recipe | None:
     """The recipe for a product, or None when no language of the table has a starting file in it."""
     for language in languages().values():
         known = sorted(n for n in files if n.endswith(language.suffixes) and not hidden(n))
-        tests = [n for n in known if language.is_test(n)]
+        tests = _without_parts([n for n in known if language.is_test(n)], known, language, files)
         main = _main(language, [n for n in known if n not in tests], files)
         if main is None:  # a program that measures how fast one types may well be called TypingTest
             main = _main(language, [n for n in tests if not TEST_FOLDERS & set(PurePosixPath(n).parts[:-1])], files)
@@ -62,6 +62,7 @@ def recipe(files: Mapping[str, bytes]) -> Recipe | None:
             (v for marker, v in language.variants.items() if marker in files), (language.build, language.run)
         )
         fill = _filler(language, main, [n for n in known if n not in tests], files)
+        tests += _with_tests_inside([n for n in known if n not in tests], language, files)
         rounds = _rounds(language, tests, fill, files)
         return Recipe(language.name, main, tuple(fill(c) for c in build), fill(run), rounds, tuple(tests))
     return None
@@ -72,6 +73,31 @@ def script_tests(files: Mapping[str, bytes]) -> tuple[tuple[Round, ...], tuple[s
     language = languages()["javascript"]
     tests = sorted(n for n in files if language.is_test(n) and not hidden(n))
     return _rounds(language, tests, _filler(language, "", [], files), files), tuple(tests)
+
+
+def _without_parts(tests: list[str], known: list[str], language: Language, files: Mapping[str, bytes]) -> list[str]:
+    """The tests without files that are only called like one and hold none: TestResult, where the program names it."""
+    if not tests:
+        return []
+    texts = {n: without_comments(_text(files[n])) for n in known}
+    words = {word for n in known if n not in tests for word in re.findall(r"\w+", texts[n])}
+    how = language.tests
+
+    def part(name: str) -> bool:
+        path = PurePosixPath(name)
+        if path.stem not in words or TEST_FOLDERS & set(path.parts[:-1]):
+            return False
+        return not any(p.search(texts[name]) for p in (how and how.each, how and how.named) if p)
+
+    return [n for n in tests if not part(n)]
+
+
+def _with_tests_inside(sources: list[str], language: Language, files: Mapping[str, bytes]) -> list[str]:
+    """Sources that hold tests of their own, as is usual in Rust."""
+    how = language.tests
+    if how is None or how.named is None or not how.inside:
+        return []
+    return [n for n in sources if how.named.search(without_comments(_text(files[n])))]
 
 
 def _main(language: Language, sources: list[str], files: Mapping[str, bytes]) -> str | None:
@@ -101,11 +127,13 @@ def _rounds(language: Language, tests: list[str], fill: Fill, files: Mapping[str
 def _filler(language: Language, main: str, sources: list[str], files: Mapping[str, bytes]) -> Fill:
     path = PurePosixPath(main)
     values = {"{main}": _safe(main), "{stem}": path.stem, "{path}": path.with_suffix("").as_posix() if main else ""}
+    values["{folder}"] = f"./{path.parent.as_posix()}"
     values["{class}"] = _class(main, files) if main else ""
     if language.tests:
         values["{runner}"] = f"../{RUNNER}/{language.tests.runner}"
         values["{libraries}"] = ":".join(language.tests.libraries)
-    headers = {PurePosixPath(n).parent.as_posix() for n in files if n.endswith(HEADERS) and not hidden(n)}
+    # A header is included by its name alone, or by its path from any folder above it.
+    headers = {f.as_posix() for n in files if n.endswith(HEADERS) and not hidden(n) for f in PurePosixPath(n).parents}
     # No header of the product's own may stand before the system's: it could be called assert.h.
     includes = [word for folder in sorted(headers) for way in ("-iquote", "-idirafter") for word in (way, folder)]
     lists = {"{sources}": [_safe(n) for n in sources], "{includes}": includes}

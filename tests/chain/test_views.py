@@ -26,6 +26,7 @@ TESTS = [
     "tests/test_a.py", "test_a.py", "game_test.py", "cart.test.js", "src/cart.spec.mjs", "src/__tests__/cart.js",
     "cart.test.ts", "shop/cart_test.go", "tests/sum.rs", "src/test/java/shop/CartTest.java", "shop/CartTests.java",
     "src/TestCart.java", "tests/test_sum.c", "src/test_sum.cc", "sum_test.cpp", "test/sum.c", "tests/check.h",
+    "test.c", "src/tests.c", "test.cpp", "SumTest.cc", "src/TestSum.cpp",
 ]  # fmt: skip
 SOURCES = [
     "main.py",
@@ -35,6 +36,7 @@ SOURCES = [
     "src/Contest.java",
     "src/main/java/Testing.java",
     "sum.c",
+    "src/contest.cpp",
 ]
 
 
