@@ -34,7 +34,9 @@ GO = {
 RUST = {
     "Cargo.toml": '[package]\nname = "sum"\nversion = "0.1.0"\nedition = "2021"\n',
     "src/main.rs": 'mod sum;\nfn main() { println!("{}", sum::add(1, 2)); }\n',
-    "src/sum.rs": "pub fn add(a: i32, b: i32) -> i32 { a + b }\n\n#[cfg(test)]\nmod tests {\n    use super::*;\n"
+    "src/sum.rs": "use std::io::Write;\npub fn add(a: i32, b: i32) -> i32 {\n"
+    '    write!(std::io::stdout(), "adding").unwrap();\n    a + b\n}\n\n'
+    "#[cfg(test)]\nmod tests {\n    use super::*;\n"
     "    #[test]\n    fn adds() { assert_eq!(add(1, 2), 3); }\n}\n",
 }
 RIGHT = {
@@ -55,7 +57,7 @@ RIGHT = {
         "add.test.ts": "import { test } from 'node:test';\nimport assert from 'node:assert';\n"
         "import { add } from './add';\ntest('adds', () => assert.equal([add(1, 2)].at(-1), 3));\n"}),
     "go below cmd, which prints": ("go", GO),
-    "rust beside the sources": ("rust", RUST),
+    "rust beside the sources, which prints": ("rust", RUST),
     "a part called like a test": ("java", {
         "src/Main.java": "public class Main {\n    public static void main(String[] a) {\n"
         "        System.out.println(new TestResult(3).score());\n    }\n}\n",
