@@ -2,7 +2,7 @@
 
     copy       a random run of tokens comes again after some filler: at every distance, of every length
     recall     pairs of a word and a value; then the words in another order, each to be answered with its value
-    settings   a real task, and of the program only its block of settings
+    settings   a real task, and only the list that its analysis begins with
 
 Deterministic for a given `random.Random`.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from chatdev.apprentice.slots import settings_of, told_values
+from chatdev.apprentice.slots import agreed, told_values
 from chatdev.apprentice.streams import Book, Row, Spelling
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ a ba be bi bo bra bu ca ce cha co cri da de di do dra du e el en fa fe fi flo fo
 i in ja jo ka ke ki kla ko kri la le li lo lu ma me mi mo mu na ne ni no nu o or pa pe phi pi pla po pra qua ra
 re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa we wi wo xa xe ya yo za ze zi zu
 """.split()  # noqa: SIM905
-ASK = "Write only the settings of the program, one line each."
+ASK = "List only what the program needs to know, one line each."
 
 
 def copy(spelling: Spelling, rng: random.Random, longest: int) -> Row:
@@ -74,11 +74,10 @@ def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "
 
 
 def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -> Row:
-    """The settings block of a lesson's program, right behind its task or with some text between the two."""
+    """What a lesson's program has to know, right behind its task or with some text between the two."""
     book = Book(spelling, head, "settings")
     book.hear(f"{between}\n\n{ASK}" if between else ASK)
-    found = settings_of(lesson.program.files)
-    book.say("".join(f"{name} = {what}\n" for name, what in found.items()), values=told_values(lesson))
+    book.say(agreed(lesson), values=told_values(lesson))
     return book.row()
 
 

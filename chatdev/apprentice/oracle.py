@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdev.apprentice.course import Course
+from chatdev.apprentice.slots import agreed
 from chatdev.llm.base import Mark, Reply, SayLimits, Usage, WindowState
 from chatdev.llm.tokens import clean, estimate_tokens
 from chatdev.run.journal import Event
@@ -108,7 +109,8 @@ class Oracle:
 
     def _demand(self) -> str:
         assert self.lesson is not None
-        return f"{self.lesson.program.reason}\n\n<INFO> {self.lesson.program.modality}\n"
+        program = self.lesson.program
+        return f"{agreed(self.lesson)}\n{program.reason}\n\n<INFO> {program.modality}\n"
 
     def _language(self) -> str:
         assert self.lesson is not None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
 
 _SETTING = re.compile(r"^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*$", re.MULTILINE)
+_BLOCK = re.compile(r"(?:^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*\n)+", re.MULTILINE)
 _CHECK = re.compile(r"^ *assert .*$", re.MULTILINE)
 
 
@@ -43,6 +44,26 @@ def settings_of(files: Mapping[str, str]) -> dict[str, str]:
             name, _, value = line.partition(" = ")
             found.setdefault(name.partition(":")[0].strip(), value.strip())
     return found
+
+
+def agreed(lesson: Lesson) -> str:
+    """What the analysis of a lesson's task lists: what was chosen, then the settings word for word as the program has
+    them.
+
+    Whoever writes the program or its tests copies lines; only this list needs the task to be read.
+    """
+    blocks = [found[0] for text in lesson.program.files.values() for found in _BLOCK.finditer(text)]
+    block = max(blocks, key=lambda one: one.count("\n"), default="")
+    chosen = "".join(
+        f"{name.upper()} = {_written(value)}\n"
+        for name, value in lesson.choices.items()
+        if isinstance(value, bool) or (isinstance(value, str) and value not in block)
+    )
+    return chosen + block
+
+
+def _written(value: str | bool) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:

@@ -1,4 +1,4 @@
-"""Trying a network on lessons, through the engine: does it write the task's values into the program?"""
+"""Trying a network on lessons, through the engine: does it list the task's values when it analyses the task?"""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 from chatdev.apprentice.course import Course
 from chatdev.apprentice.rehearsal import WINDOW, default_company, rehearse
-from chatdev.apprentice.slots import settings_of, told_values
+from chatdev.apprentice.slots import agreed, settings_of, told_values
 from chatdev.llm.base import SayLimits
 
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
 
-LONGEST = 900
+LONGEST = 300
 """Tokens of a reply that is tried."""
 
 
 def free_slots(network: Any, tokenizer: Any, lessons: Sequence[Lesson]) -> dict[str, float]:
-    """Shares of values that stand right in the settings of programs written freely, greedily."""
+    """Shares of values that stand right in what is listed freely, greedily, in the first reply of a run."""
     from chatdev.llm.local.model import LocalModel, Settings
 
     model = LocalModel("hf:trial", network, tokenizer, Settings(window=WINDOW))
     right = count = 0
     for lesson in lessons:
-        wanted = settings_of(lesson.program.files)
+        wanted = settings_of({"list": agreed(lesson)})
         told = told_values(lesson)
         asked = {name: what for name, what in wanted.items() if any(_is(value, what) for value in told)}
-        got = settings_of({"reply": coded(model, lesson)})
+        got = settings_of({"list": analysed(model, lesson)})
         count += len(asked)
         right += sum(got.get(name) == what for name, what in asked.items())
     return {"slots_free": right / max(1, count)}
 
 
-def coded(model: Any, lesson: Lesson) -> str:
-    """What a model answers to the coding prompt of a lesson."""
+def analysed(model: Any, lesson: Lesson) -> str:
+    """What a model answers when a lesson's task is analysed."""
     from chatdev.chain.crew import Crew
 
     bundle = default_company()
     told = next(
         event["text"]
         for event in rehearse(lesson, Course(), bundle, None).events
-        if event.kind == "told" and event["phase"] == "coding"
+        if event.kind == "told" and event["phase"] == "demand_analysis"
     )
-    stream = model.open(Crew.head_of(bundle, "programmer", lesson.task))
+    stream = model.open(Crew.head_of(bundle, bundle.phases["demand_analysis"].assistant, lesson.task))
     stream.hear(told)
     return "".join(stream.say(SayLimits(tokens=LONGEST)))
 

@@ -58,6 +58,12 @@ def control_line(reply: str) -> str | None:
     return found[-1] if found else None
 
 
+def besides(reply: str) -> str:
+    """What an agent says in its own words besides control lines; empty, or whole lines."""
+    said = "\n".join(line.rstrip() for line in own_lines(reply) if not is_control(line)).strip()
+    return f"{said}\n" if said else ""
+
+
 def is_done(reply: str, done_when: str | None) -> bool:
     """True when a control line begins with the phase's `done_when`, whatever its case, and goes on only after a stop.
 

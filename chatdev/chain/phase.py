@@ -2,8 +2,9 @@
 
     ask a person (instructor: human) → dialogue → conclusion by kind → artifact or files → sign-off (see `review`)
 
-A conclusion of kind text, line or yaml becomes an artifact; files and pictures become a commit. A reply that cannot
-be used goes back with the exact reason, `reask` times; then whatever was right in it is taken and the rest is said.
+A conclusion of kind text, line or yaml becomes an artifact, and what was said beside a line may become another; files
+and pictures become a commit. A reply that cannot be used goes back with the exact reason, `reask` times; then whatever
+was right in it is taken and the rest is said.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class PhaseRun:
         elif self.phase.conclusion == "pictures":
             draw(self.ctx, dialogue, talk, self.step)
         else:
-            self._write(self._conclude(dialogue, talk, names))
+            self._write(self._conclude(dialogue, talk, names), talk)
         return done
 
     def _conclude(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> str:
@@ -151,9 +152,11 @@ class PhaseRun:
         )
         return dialogue.hold().conclusion
 
-    def _write(self, text: str) -> None:
-        """Make the conclusion an artifact; a YAML mapping may fill several."""
+    def _write(self, text: str, talk: Talk) -> None:
+        """Make the conclusion an artifact; a YAML mapping may fill several, a line one more with what stands beside it."""
         values = dict.fromkeys(self.phase.writes[:1], text)
+        if self.phase.conclusion == "line":
+            values |= dict.fromkeys(self.phase.writes[1:], concluding.besides(talk.last.text))
         if self.phase.conclusion == "yaml" and len(self.phase.writes) > 1:
             found = concluding.yaml_value(text) if text else {}
             if isinstance(found, dict):

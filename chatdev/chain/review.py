@@ -200,14 +200,16 @@ class Review:
                 return {}, str(error)
             if not isinstance(found, dict) or set(found) != set(self.phase.writes):
                 return {}, f"it must be a mapping of {', '.join(self.phase.writes)}"
-            return {name: value if isinstance(value, str) else _as_yaml(value) for name, value in found.items()}, ""
-        if self.phase.conclusion == "line":
-            line = " ".join(text.split())
+            texts = {name: value if isinstance(value, str) else _as_yaml(value) for name, value in found.items()}
+        else:
+            texts = dict.fromkeys(self.phase.writes, text)
+        for name in self.phase.writes[:1] if self.phase.conclusion == "line" else ():
+            line = " ".join(texts[name].split())
             picked = choice(line, self.phase.choices) if self.phase.choices else line
             if not picked:
                 return {}, f"choose one of {', '.join(self.phase.choices)}" if line else "it is empty"
-            text = picked
-        return dict.fromkeys(self.phase.writes, text), ""
+            texts[name] = picked
+        return texts, ""
 
     def _take_back(self, kind: str) -> None:
         """Make files and artifacts what they were before the phase."""

@@ -38,8 +38,11 @@ def _contradictions(phase: Phase) -> Iterable[tuple[str, tuple[str, ...]]]:
             yield f"conclusion: {phase.conclusion} writes {phase.conclusion} and nothing else", ("writes", word)
     if phase.conclusion == "answers" and phase.writes:
         yield "conclusion: answers writes nothing; the answers become part of the task", ("writes",)
-    if phase.conclusion in ("text", "line") and len(phase.writes) > 1:
-        yield f"conclusion: {phase.conclusion} writes one artifact; use conclusion: yaml for several", ("writes",)
+    if phase.conclusion == "text" and len(phase.writes) > 1:
+        yield "conclusion: text writes one artifact; use conclusion: yaml for several", ("writes",)
+    if phase.conclusion == "line" and len(phase.writes) > 2:
+        more = "the line and what is said besides it; use conclusion: yaml for more"
+        yield f"conclusion: line writes at most two artifacts, {more}", ("writes",)
     if phase.conclusion == "yaml" and not phase.writes:
         yield "conclusion: yaml needs writes", ("conclusion",)
     if phase.choices and phase.conclusion != "line":

@@ -66,7 +66,7 @@ class Phase(Settings):
     reads: Artifacts = Field(default_factory=list)
     """The artifacts that the prompts may name."""
     writes: Artifacts = Field(default_factory=list)
-    """The artifact or artifacts that the conclusion becomes."""
+    """The artifact or artifacts that the conclusion becomes; with `line` a second one holds what is said besides it."""
     turns: Int = Field(default=1, ge=1, le=100)
     """Replies of the assistant at most; above 1 the instructor answers in between."""
     conclusion: Literal["text", "line", "files", "yaml", "pictures", "answers"] = "text"
