@@ -153,7 +153,7 @@ class PhaseRun:
         return dialogue.hold().conclusion
 
     def _write(self, text: str, talk: Talk) -> None:
-        """Make the conclusion an artifact; a YAML mapping may fill several, a line one more with what stands beside it."""
+        """Make the conclusion an artifact; YAML may fill several, and a line one more, with what was said beside it."""
         values = dict.fromkeys(self.phase.writes[:1], text)
         if self.phase.conclusion == "line":
             values |= dict.fromkeys(self.phase.writes[1:], concluding.besides(talk.last.text))

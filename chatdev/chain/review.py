@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
 from chatdev.chain.brief import version_of
 from chatdev.chain.conclusion import choice, is_control, own_lines, yaml_value
 from chatdev.chain.context import Context
 from chatdev.chain.people import Answer, Kind, Question
 from chatdev.company import Phase
 from chatdev.company.artifacts import HUMAN
+from chatdev.company.bundle import dumped
 from chatdev.software.blocks import FileBlock, ReplyBlocks
 from chatdev.software.history import EMPTY
 
@@ -136,7 +135,7 @@ class Review:
         """What is shown: the artifact, or what the phase changed."""
         if not self._of_files:
             texts = {name: self.ctx.brief.text(name) for name in self.phase.writes}
-            return _as_yaml(texts) if len(texts) > 1 else "".join(texts.values())
+            return dumped(texts) if len(texts) > 1 else "".join(texts.values())
         return self.ctx.history.diff(self.head or EMPTY)
 
     def _changed(self) -> list[str]:
@@ -200,7 +199,7 @@ class Review:
                 return {}, str(error)
             if not isinstance(found, dict) or set(found) != set(self.phase.writes):
                 return {}, f"it must be a mapping of {', '.join(self.phase.writes)}"
-            texts = {name: value if isinstance(value, str) else _as_yaml(value) for name, value in found.items()}
+            texts = {name: value if isinstance(value, str) else dumped(value) for name, value in found.items()}
         else:
             texts = dict.fromkeys(self.phase.writes, text)
         for name in self.phase.writes[:1] if self.phase.conclusion == "line" else ():
@@ -250,10 +249,6 @@ def evidence(ctx: Context) -> dict[str, Any] | None:
 def _in_words(text: str) -> str:
     """What was said without its control lines, which are for the house."""
     return "\n".join(line for line in text.splitlines() if not is_control(line)).strip()
-
-
-def _as_yaml(value: Any) -> str:
-    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
 
 
 def _cut(text: str) -> str:

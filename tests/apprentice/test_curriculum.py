@@ -21,6 +21,7 @@ from chatdev.apprentice.curriculum import (
 from chatdev.apprentice.curriculum.check import problems, untidy, write
 from chatdev.apprentice.curriculum.trial import failing
 from chatdev.apprentice.curriculum.unknown import subjects
+from chatdev.apprentice.slots import agreed, told_values
 
 DAY = 3
 """Which combinations are checked here; `python -m chatdev.apprentice.curriculum.check` checks as many as one likes."""
@@ -29,6 +30,18 @@ DAY = 3
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_programs_run_pass_their_tests_and_every_defect_is_seen(family: str):
     assert [p for seed in (DAY,) for p in problems(lesson(family, seed))] == []
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_what_a_task_names_stands_in_the_list_that_its_analysis_begins_with(family: str):
+    for seed in range(40):
+        one = lesson(family, seed)
+        listed = agreed(one)
+        assert [value for value in told_values(one) if value not in listed] == [], f"{one.task}\n{listed}"
+        # The program is written by copying: what is listed as a setting stands there word for word.
+        settings = [line for line in listed.splitlines() if f"\n{line}\n" in "\n".join(one.program.files.values())]
+        assert len(settings) >= 3
+        assert len(listed.splitlines()) <= 20
 
 
 def test_programs_are_tidy(tmp_path: Path):

@@ -165,6 +165,37 @@ def test_a_dialogue_without_a_conclusion_is_reflected_upon(tmp_path):
     assert modality["text"] == "Website"
 
 
+ANALYSIS = 'Let me see.\n\nTITLE = "Worm"\nWIDTH = 30\n> WIDTH = 99\n\nIt is watched.\n\n<INFO> Game\n'
+
+
+def test_whoever_writes_the_program_and_its_tests_is_told_what_the_analysis_listed(tmp_path):
+    tests = file("def test_it():\n    assert True", "tests/test_it.py")
+    model = script(tmp_path, ANALYSIS, "<INFO> Python", HELLO, tests)
+    folder = company(
+        tmp_path,
+        "chain: [demand_analysis, language_choose, coding, test_writing]\n",
+        roles="ceo, cpo, cto, programmer, tester, counselor",
+    )
+    chatdev("--task", "x", "--company", folder, "--model", model, "--sandbox", "none", cwd=tmp_path)
+    told = {event["phase"]: event["text"] for event in events_of(tmp_path) if event.kind == "told"}
+    listed = 'What was agreed:\nLet me see.\n\nTITLE = "Worm"\nWIDTH = 30\n\nIt is watched.\n'
+    assert listed in told["coding"]
+    assert listed in told["test_writing"]
+    assert "Form: Game." in told["coding"]
+
+
+def test_nothing_is_agreed_where_only_the_form_was_said(tmp_path):
+    model = script(tmp_path, "<INFO> Game", "<INFO> Python", HELLO)
+    folder = company(
+        tmp_path,
+        "chain: [demand_analysis, language_choose, coding]\n",
+        roles="ceo, cpo, cto, programmer, tester, counselor",
+    )
+    chatdev("--task", "x", "--company", folder, "--model", model, "--sandbox", "none", cwd=tmp_path)
+    (told,) = [event["text"] for event in events_of(tmp_path) if event.kind == "told" and event["phase"] == "coding"]
+    assert "agreed" not in told
+
+
 def test_one_stream_for_the_run_says_nothing_twice_and_phase_scope_does(tmp_path):
     def shown(scope):
         """(agent, file, version) of every file shown, and how long all prompts were."""

@@ -79,6 +79,20 @@ def test_an_artifact_is_edited_and_the_next_phase_reads_the_persons_words(tmp_pa
     assert told[2] == "Your plan.\n"
 
 
+def test_what_the_analysis_lists_can_be_corrected_before_anything_is_built(tmp_path):
+    chain = "review: [demand_analysis]\nchain: [demand_analysis, language_choose, coding]\n"
+    mine = company(tmp_path, chain, roles="ceo, cpo, cto, programmer, counselor")
+    model = script(tmp_path, "WIDTH = 20\n\n<INFO> Game", "<INFO> Python", HELLO)
+    run = Background(tmp_path, "--company", mine, "--model", model, "--answers", "inbox")
+    corrected = "modality: Terminal program\nrequirements: |\n  WIDTH = 30\n"
+    assert run.answer("edit", 1, text=corrected)["subject"] == "modality: Game\nrequirements: |\n  WIDTH = 20\n"
+    run.answer("approve", 2)
+    assert run.end() == 3, run.text()
+    (told,) = [event["text"] for event in run.events("told") if event["phase"] == "coding"]
+    assert "Form: Terminal program." in told
+    assert "What was agreed:\nWIDTH = 30\n" in told
+
+
 def test_a_message_reaches_its_agent_at_the_next_turn_and_only_once(tmp_path):
     chain = "review: [plan]\nchain: [plan, judge, build]\n"
     judge = PLAN.replace("programmer", "reviewer").replace("plan", "judgement").replace("Plan.", "Judge.")

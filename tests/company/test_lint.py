@@ -123,6 +123,9 @@ PHASE = "instructor: boss\nassistant: coder\n"
          ["phases/mine.yaml:3: conclusion: files writes files and nothing else"]),
         (PHASE + "writes: [a, b]\nprompt: x\n",
          ["phases/mine.yaml:3: conclusion: text writes one artifact; use conclusion: yaml for several"]),
+        (PHASE + "writes: [a, b, c]\nconclusion: line\nprompt: x\n",
+         ["phases/mine.yaml:3: conclusion: line writes at most two artifacts, the line and what is said besides it; "
+          "use conclusion: yaml for more"]),
         (PHASE + "conclusion: yaml\nprompt: x\n", ["phases/mine.yaml:3: conclusion: yaml needs writes"]),
         (PHASE + "choices: [a]\nprompt: x\n", ["phases/mine.yaml:3: choices needs conclusion: line"]),
         (PHASE + "conclusion: line\nchoices: [a]\ndefault: b\nprompt: x\n",
