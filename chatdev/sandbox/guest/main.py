@@ -158,7 +158,9 @@ class Box:
         try:
             code = relay.run(step, env, str(self.work), source, screen)
         except OSError as error:
-            self.speaker.send("out", f"cannot start {step['command'][0]}: {error.strerror}\r\n".encode())
+            # It may be what shows the window that is not there, and not the program.
+            missing = error.filename or step["command"][0]
+            self.speaker.send("out", f"cannot start {missing}: {error.strerror}\r\n".encode())
             code = 127
         self.speaker.tell("exit", {"code": code})
         for pid in self.ground.strangers():
