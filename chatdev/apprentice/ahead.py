@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
+import torch
+
 from chatdev.apprentice.batches import Batch
 
 Make = Callable[[int], list[Batch]]
@@ -36,7 +38,8 @@ class Ahead:
         self._pool: ProcessPoolExecutor | None = None
         if workers and sys.platform.startswith("linux"):
             _make = make
-            self._pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"))
+            # One thread: those of the parent are not forked with it, and a child that waits for them waits for ever.
+            self._pool = ProcessPoolExecutor(workers, get_context("fork"), torch.set_num_threads, (1,))
             for number in range(first, first + 2 * workers):
                 self._waiting.append(self._pool.submit(_made, number))
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from chatdev.apprentice.muon import Muon
 from chatdev.errors import UserError
+from chatdev.llm.local.load import multiplies_bf16
 
 MUON_RATE = 10.0
 """Muon's learning rate is this many times AdamW's."""
@@ -35,5 +37,6 @@ def optimizers_of(network: Any, kind: str, lr: float, decay: float) -> list[torc
     if kind == "muon":
         adam = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), fused=fused)
         matrices = [{"params": inner, "weight_decay": decay, "peak": lr * MUON_RATE}]
-        return [adam, torch.optim.Muon(matrices, lr=lr * MUON_RATE, momentum=0.95)]
+        dtype = torch.bfloat16 if fused or multiplies_bf16() else torch.float32
+        return [adam, Muon(matrices, lr * MUON_RATE, 0.95, dtype)]
     raise UserError(f'unknown optimizer "{kind}"', fix="Known are adamw and muon")

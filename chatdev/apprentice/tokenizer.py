@@ -1,8 +1,9 @@
 """The apprentice's tokenizer: byte-level BPE on the curriculum's dialogues.
 
-Every digit is a token. The values of slots (names, titles, texts) are taken out of the text that the merges are
-learned from, so that open words fall into short pieces which have to be copied one by one, and not into words that
-can be known by heart. A stream always begins with the same sink token.
+Every digit is a token. The text that the merges are learned from is cut where the values of slots (names, titles,
+texts) stand, so that open words fall into short pieces which have to be copied one by one, and not into words that can
+be known by heart. Indented code is merged beyond words, whole lines at best: a program takes half the tokens so, and
+what varies in it, numbers and quoted texts, stays apart. A stream always begins with the same sink token.
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+LINES = r"\n(?: {4})+[^\n\p{N}\"']*|(?<=\n)(?:def|class|import|from|@|if __name__|<file|</file)[^\n\p{N}\"']*\n*"
+"""An indented line, or one that can only be code, up to the first digit or quote."""
+NAMES = r" ?\p{L}+(?:[_.(\[=)]+\p{L}+)+[(\[)\]:,.]*"
+"""Words that signs of code join."""
 WORDS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""What is merged at most: a word with the blank before it, one digit, a run of signs, a run of blanks."""
+"""A word with the blank before it, one digit, a run of signs, a run of blanks."""
+MERGED = f"{LINES}|{NAMES}|{WORDS}"
+"""What is merged at most."""
+LONGEST = 120
+"""Bytes of a token."""
 
 
 def train(texts: Iterable[str], size: int) -> Any:
@@ -34,7 +43,7 @@ def train(texts: Iterable[str], size: int) -> Any:
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.Split(Regex(MERGED), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -44,7 +53,7 @@ def train(texts: Iterable[str], size: int) -> Any:
         special_tokens=SPECIAL,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
-        max_token_length=24,
+        max_token_length=LONGEST,
     )
     inner.train_from_iterator(texts, trainer)
     made = PreTrainedTokenizerFast(
@@ -54,12 +63,12 @@ def train(texts: Iterable[str], size: int) -> Any:
     return made
 
 
-def masked(text: str, lesson: Lesson) -> str:
-    """`text` without the values of its lesson's slots."""
+def masked(text: str, lesson: Lesson) -> list[str]:
+    """`text` in pieces, without the values of its lesson's slots."""
     values = [value for value in lesson.choices.values() if isinstance(value, str) and len(value) > 2]
     if not values:
-        return text
-    return re.sub("|".join(re.escape(value) for value in sorted(values, key=len, reverse=True)), "", text)
+        return [text]
+    return re.split("|".join(re.escape(value) for value in sorted(values, key=len, reverse=True)), text)
 
 
 def dialogues(lessons: Iterable[Lesson], seed: int = 0) -> Iterator[str]:
@@ -74,7 +83,7 @@ def dialogues(lessons: Iterable[Lesson], seed: int = 0) -> Iterator[str]:
         done = rehearse(lesson, course_of(lesson, rng), company, None, seed=number)
         for event in done.events:
             if event.kind in ("told", "said"):
-                yield masked(event["text"], lesson)
+                yield from masked(event["text"], lesson)
 
 
 def save(tokenizer: Any, folder: Path) -> None:

@@ -28,6 +28,7 @@ from chatdev.apprentice.priming import primed_parts
 from chatdev.apprentice.shards import Rows
 from chatdev.apprentice.streams import OWN, SETTING, VALUE, Spelling
 from chatdev.errors import UserError
+from chatdev.llm.local.load import multiplies_bf16
 
 LOG_EVERY = 10
 """Steps between two lines of the log."""
@@ -301,12 +302,16 @@ class _Sums:
 def token_losses(network: Any, batch: Batch, sight: Sight, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, kinds and weights of all tokens that are to be learned, one row of numbers each."""
     wanted = batch.weights[:, 1:] > 0
-    mixed = torch.autocast(device.type, dtype=torch.bfloat16)
-    with mixed, sight_of(sight):
+    with _mixed(device), sight_of(sight):
         hidden = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
         logits = network.get_output_embeddings()(hidden[:, :-1][wanted])
     losses = cross_entropy(logits.float(), batch.ids[:, 1:][wanted], reduction="none")
     return losses, batch.kinds[:, 1:][wanted], batch.weights[:, 1:][wanted]
+
+
+def _mixed(device: torch.device) -> torch.autocast:
+    """bf16 products where the processor has them: one that has not works them out ten times slower than fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda" or multiplies_bf16())
 
 
 @torch.no_grad()
@@ -318,7 +323,7 @@ def measured(
     slots, right_slots = 0, 0
     for batch in every(held, recipe.mix(), pad or 0):
         moved = batch.to(device)
-        with torch.autocast(device.type, dtype=torch.bfloat16), sight_of(sight(moved.sinks)):
+        with _mixed(device), sight_of(sight(moved.sinks)):
             hidden = network.get_decoder()(input_ids=moved.ids, use_cache=False).last_hidden_state[:, :-1]
             wanted = moved.kinds[:, 1:] >= OWN
             logits = network.get_output_embeddings()(hidden[wanted]).float()

@@ -14,6 +14,7 @@ from chatdev.apprentice.batches import Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import ASK, drill
+from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
@@ -199,10 +200,45 @@ def test_a_drill_can_be_answered_from_what_stands_before(tokenizer, spelling):
 
 
 def test_values_are_masked_from_the_tokenizer_and_digits_stand_alone(tokenizer):
-    lesson = tiny.lesson("counter", 3)
-    assert lesson.choices["name"] not in masked(lesson.task, lesson)
+    lesson = tiny.lesson("counter", 0)
+    name = lesson.choices["name"]
+    assert masked(f'a "{name}" b', lesson) == ['a "', '" b']
     assert all(len(token.strip("Ġ")) == 1 for token in tokenizer.tokenize("1234567890"))
     assert tokenizer.decode(tokenizer("Grüße, 你好 🐍")["input_ids"]) == "Grüße, 你好 🐍"
+
+
+def test_lines_of_code_are_one_token_and_what_varies_in_them_stays_apart(tokenizer):
+    tokens = tokenizer.tokenize("\n        self.value = min(LIMIT, self.value + STEP)\n        return self.value")
+    assert len(tokens) == 2
+    name, other = tokenizer.tokenize('\nNAME = "Tidy Jaguar"'), tokenizer.tokenize('the name is "Tidy Jaguar"')
+    assert name[name.index('Ġ"') :] == other[other.index('Ġ"') :]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_muon_moves_weights_as_the_one_in_torch_does(dtype):
+    dice = torch.Generator().manual_seed(1)
+    start = [torch.randn(shape, generator=dice) for shape in ((40, 20), (20, 20), (10, 30), (40, 20))]
+    ours, theirs = ([torch.nn.Parameter(one.clone()) for one in start] for _ in range(2))
+    mine = Muon([{"params": ours, "weight_decay": 0.1}], 0.02, 0.95, dtype)
+    known = torch.optim.Muon(theirs, lr=0.02, momentum=0.95, weight_decay=0.1)
+    for _ in range(3):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = other.grad = torch.randn(one.shape, generator=dice)
+        mine.step()
+        known.step()
+    for one, other, begun in zip(ours, theirs, start, strict=True):
+        assert float((one - other).detach().abs().max()) <= (0 if dtype == torch.bfloat16 else 1e-3)
+        assert float((one - begun).detach().abs().max()) > 0.02
+
+
+def test_data_is_made_ahead_when_the_training_has_several_threads(tmp_path, tokenizer, spelling, rows):
+    torch.set_num_threads(2)
+    large = torch.randn(1 << 20)
+    (large + large).sum()  # starts the threads, which a forked process has not got
+    recipe = replace(RECIPE, batch=8192)  # large enough that a tensor is copied by several threads
+    begun = training(tmp_path, tokenizer, spelling, rows, recipe, workers=1)
+    assert begun.run(0.001) is False
+    assert begun.place.step > 0
 
 
 def test_a_slot_counts_when_all_of_it_is_right():

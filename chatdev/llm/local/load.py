@@ -285,10 +285,10 @@ def device_and_dtype(parameters: int, precision: str) -> tuple[Any, Any]:
         raise UserError(f"{precision} weights are packed for a CPU, and this is a GPU", fix="Use --precision bf16")
     if device.type == "cuda":
         return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return device, torch.float32 if parameters <= (MEDIUM if _multiplies_bf16() else SMALL) else torch.bfloat16
+    return device, torch.float32 if parameters <= (MEDIUM if multiplies_bf16() else SMALL) else torch.bfloat16
 
 
-def _multiplies_bf16() -> bool:
+def multiplies_bf16() -> bool:
     """Whether this processor has instructions for bf16: prompts run at twice the speed then, in half the memory."""
     import torch
 
