@@ -19,6 +19,9 @@ from chatdev.apprentice.streams import READ, SETTING, VALUE, Row, Spelling
 
 LISTS = 0.9
 """Of all drills, those that are settings of lessons, where there are any."""
+OPENING = 12.0
+"""Weight of the first token of a reply: it says which program is meant, and what follows hardly asks that again. One
+token among hundreds, it was learned last, so that a list began with the labels of some other family."""
 LIST = 320
 """Tokens of such a drill that are never cut off."""
 LEAST = 0.1
@@ -168,6 +171,9 @@ def _batch(chosen: list[tuple[np.ndarray, np.ndarray, int]], emphasis: float, pa
     for row, (tokens, kind, _) in enumerate(chosen):
         ids[row, : len(tokens)], kinds[row, : len(kind)] = tokens, kind
     weights = np.where(kinds == READ, 0.0, np.where((kinds == VALUE) | (kinds == SETTING), emphasis, 1.0))
+    opens = kinds != READ
+    opens[:, 1:] &= kinds[:, :-1] == READ
+    weights[opens] = OPENING
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(weights.astype(np.float32)),

@@ -2,7 +2,8 @@
 
     copy       a random run of tokens comes again after some filler: at every distance, of every length
     recall     pairs of a word and a value; then the words in another order, each to be answered with its value
-    settings   a real task, and only the list that its analysis begins with
+    settings   a real task, and only what its analysis says of it
+    reading    the first half of that
 
 Deterministic for a given `random.Random`.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from chatdev.apprentice.slots import agreed, told_values
+from chatdev.apprentice.slots import agreed, read_aloud, told_values
 from chatdev.apprentice.streams import Book, Row, Spelling
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ a ba be bi bo bra bu ca ce cha co cri da de di do dra du e el en fa fe fi flo fo
 i in ja jo ka ke ki kla ko kri la le li lo lu ma me mi mo mu na ne ni no nu o or pa pe phi pi pla po pra qua ra
 re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa we wi wo xa xe ya yo za ze zi zu
 """.split()  # noqa: SIM905
+READ_ALOUD = "Repeat the task, and say behind each phrase what it tells."
 ASK = "List only what the program needs to know, one line each."
 
 
@@ -78,6 +80,14 @@ def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -
     book = Book(spelling, head, "settings")
     book.hear(f"{between}\n\n{ASK}" if between else ASK)
     book.say(agreed(lesson), values=told_values(lesson))
+    return book.row()
+
+
+def reading(spelling: Spelling, lesson: Lesson) -> Row:
+    """The task again, and behind each phrase what it tells: nothing but what reading a task asks for."""
+    book = Book(spelling, lesson.task, "reading")
+    book.hear(READ_ALOUD)
+    book.say(read_aloud(lesson), values=told_values(lesson))
     return book.row()
 
 

@@ -53,6 +53,7 @@ class Oracle:
 
     def __init__(self, lesson: Lesson | None, course: Course, seed: int = 0, name: str = "oracle:lesson") -> None:
         self.name, self.lesson, self.course = name, lesson, course
+        self.task = lesson.task if lesson is not None else ""
         self.flawed: list[str] = []
         """Texts of replies that are wrong on purpose."""
         self.wrong: dict[str, str] = {}
@@ -90,7 +91,7 @@ class Oracle:
     def answer(self) -> str:
         """The reply of the phase that is asking now."""
         if self.course.unknown or self.lesson is None:
-            return f"{self._rng.choice(UNKNOWN_REPLIES)}\n\n{UNKNOWN}\n"
+            return f"{self.task} [PROGRAM = unknown]\n\n{self._rng.choice(UNKNOWN_REPLIES)}\n\n{UNKNOWN}\n"
         say = {
             "demand_analysis": self._demand,
             "language_choose": self._language,

@@ -104,6 +104,7 @@ def rehearse(
     """
     oracle = oracle or _Remembering(lesson, course, seed, spelling, window)
     wanted = lesson.task if lesson is not None else task
+    oracle.task = wanted
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     try:
         ctx = _context(folder, wanted, bundle, oracle, seed, engine or QuickEngine(seed))

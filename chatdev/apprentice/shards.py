@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chatdev.apprentice.course import Course, course_of
-from chatdev.apprentice.drills import settings
+from chatdev.apprentice.drills import reading, settings
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
 from chatdev.apprentice.streams import Row, Spelling
 from chatdev.chain.crew import Crew
@@ -35,7 +35,9 @@ PER_LIST = 2048
 """Lessons of a shard that holds their settings only."""
 TAUGHT_LISTS = 0.75
 """Of those, the ones of families that are taught; the others may be of any."""
-SHORT_LISTS = 0.65
+READINGS = 0.4
+"""Of those, the ones that end before the list."""
+SHORT_LISTS = 0.75
 """Of those, the ones without the prompt of a company and without anything between task and settings."""
 UNKNOWN_SHARE = 0.08
 """Of all tasks, those that nobody taught."""
@@ -175,7 +177,10 @@ def list_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -
     rng = random.Random(f"{making.seed}/{number}/list")
     families = making.taught() if rng.random() < TAUGHT_LISTS else sorted(curriculum.FAMILIES)
     lesson = _drawn(curriculum, rng.choice(families), rng)
-    if rng.random() < SHORT_LISTS:
+    kind = rng.random()
+    if kind < READINGS:
+        return reading(spelling, lesson)
+    if kind < SHORT_LISTS:
         return settings(spelling, lesson, lesson.task)
     head = Crew.head_of(default_company(), "programmer", lesson.task)
     between = "".join(_drawn(curriculum, lesson.family, rng).program.files.values())

@@ -47,11 +47,28 @@ def settings_of(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def agreed(lesson: Lesson) -> str:
-    """What the analysis of a lesson's task lists: what was chosen, then the settings word for word as the program has
-    them.
+    """What the analysis of a lesson's task says: the task again, each phrase with what it tells behind it; then the
+    whole list, what was chosen and the settings word for word as the program has them.
 
-    Whoever writes the program or its tests copies lines; only this list needs the task to be read.
+    Whoever writes the program or its tests copies lines; only here the task has to be read, and while it is copied
+    what a phrase tells is asked right behind that phrase.
     """
+    return f"{read_aloud(lesson)}\n\n{listed(lesson)}"
+
+
+def read_aloud(lesson: Lesson) -> str:
+    """The task with `[NAME = value]` behind every phrase that tells something."""
+    written = settings_of({"list": listed(lesson)})
+    text, done = "", 0
+    for mark in lesson.marks:
+        told = {name.upper(): lesson.choices.get(name, lesson.family) for name in mark.names}
+        lines = [f"{name} = {written.get(name, _written(value))}" for name, value in told.items()]
+        text, done = f"{text}{lesson.task[done : mark.end]} [{', '.join(lines)}]", mark.end
+    return text + lesson.task[done:]
+
+
+def listed(lesson: Lesson) -> str:
+    """What a program's writer has to know, line by line."""
     blocks = [found[0] for text in lesson.program.files.values() for found in _BLOCK.finditer(text)]
     block = max(blocks, key=lambda one: one.count("\n"), default="")
     chosen = "".join(
@@ -59,11 +76,11 @@ def agreed(lesson: Lesson) -> str:
         for name, value in lesson.choices.items()
         if isinstance(value, bool) or (isinstance(value, str) and value not in block)
     )
-    return chosen + block
+    return f"PROGRAM = {lesson.family}\n{chosen}{block}"
 
 
-def _written(value: str | bool) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+def _written(value: str | int | bool) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:

@@ -23,13 +23,16 @@ TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-LINES = r"\n(?: {4})+[^\n\p{N}\"']*|(?<=\n)(?:def|class|import|from|@|if __name__|<file|</file)[^\n\p{N}\"']*\n*"
+CODE = r"[^\n\p{N}\"']*"
+LINES = rf"\n+(?: {{4}})+{CODE}|(?<=\n)(?:def|class|import|from|@|if __name__|<file|</file){CODE}\n*"
 """An indented line, or one that can only be code, up to the first digit or quote."""
+SENTENCES = r"\"\"\"[^\n\p{N}\"]*(?:\"\"\")?"
+"""A docstring of one line."""
 NAMES = r" ?\p{L}+(?:[_.(\[=)]+\p{L}+)+[(\[)\]:,.]*"
 """Words that signs of code join."""
 WORDS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """A word with the blank before it, one digit, a run of signs, a run of blanks."""
-MERGED = f"{LINES}|{NAMES}|{WORDS}"
+MERGED = f"{LINES}|{SENTENCES}|{NAMES}|{WORDS}"
 """What is merged at most."""
 LONGEST = 120
 """Bytes of a token."""
@@ -64,8 +67,10 @@ def train(texts: Iterable[str], size: int) -> Any:
 
 
 def masked(text: str, lesson: Lesson) -> list[str]:
-    """`text` in pieces, without the values of its lesson's slots."""
+    """`text` in pieces, without the texts that its lesson's program has in quotes."""
+    program = "".join(lesson.program.files.values())
     values = [value for value in lesson.choices.values() if isinstance(value, str) and len(value) > 2]
+    values = [value for value in values if f'"{value}"' in program]
     if not values:
         return [text]
     return re.split("|".join(re.escape(value) for value in sorted(values, key=len, reverse=True)), text)
@@ -75,11 +80,14 @@ def dialogues(lessons: Iterable[Lesson], seed: int = 0) -> Iterator[str]:
     """What is said in the company about some lessons, slot values masked."""
     from chatdev.apprentice.course import course_of
     from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
+    from chatdev.chain.crew import Crew
 
     bundle = default_company()
     for number, lesson in enumerate(lessons):
         rng = random.Random(f"{seed}/{number}/tokenizer")
         company = reworded(bundle, rng) if number % 2 else bundle
+        for role in sorted(company.used_roles()):
+            yield from masked(Crew.head_of(company, role, lesson.task), lesson)
         done = rehearse(lesson, course_of(lesson, rng), company, None, seed=number)
         for event in done.events:
             if event.kind in ("told", "said"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from chatdev.apprentice.curriculum import (
 from chatdev.apprentice.curriculum.check import problems, untidy, write
 from chatdev.apprentice.curriculum.trial import failing
 from chatdev.apprentice.curriculum.unknown import subjects
-from chatdev.apprentice.slots import agreed, told_values
+from chatdev.apprentice.slots import agreed, listed, read_aloud, told_values
 
 DAY = 3
 """Which combinations are checked here; `python -m chatdev.apprentice.curriculum.check` checks as many as one likes."""
@@ -36,12 +37,29 @@ def test_programs_run_pass_their_tests_and_every_defect_is_seen(family: str):
 def test_what_a_task_names_stands_in_the_list_that_its_analysis_begins_with(family: str):
     for seed in range(40):
         one = lesson(family, seed)
-        listed = agreed(one)
-        assert [value for value in told_values(one) if value not in listed] == [], f"{one.task}\n{listed}"
+        lines = listed(one)
+        assert [value for value in told_values(one) if value not in lines] == [], f"{one.task}\n{lines}"
         # The program is written by copying: what is listed as a setting stands there word for word.
-        settings = [line for line in listed.splitlines() if f"\n{line}\n" in "\n".join(one.program.files.values())]
+        settings = [line for line in lines.splitlines() if f"\n{line}\n" in "\n".join(one.program.files.values())]
         assert len(settings) >= 3
-        assert len(listed.splitlines()) <= 20
+        assert len(lines.splitlines()) <= 20
+        assert agreed(one).endswith(f"\n\n{lines}")
+
+
+SAID = r"[A-Z_]+ = (?:\"[^\"\n]*\"(?:\[:\d\])?(?:, \"[^\"\n]*\")*|\[[^\]\n]*\]|[^\"\[\],\n]+)"
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_an_analysis_repeats_the_task_and_says_of_each_phrase_what_it_tells(family: str):
+    for seed in range(40):
+        one = lesson(family, seed)
+        aloud, lines = read_aloud(one), listed(one)
+        assert re.sub(rf" \[{SAID}(?:, {SAID})*\]", "", aloud) == one.task
+        assert aloud.count("[PROGRAM = ") == 1
+        said = dict(re.findall(SAID.replace("[A-Z_]+ = (?:", "([A-Z_]+) = (", 1), aloud))
+        assert {name.upper() for name in one.told} <= set(said)
+        for name, value in said.items():  # what is said of a phrase and what is listed are the same
+            assert f"\n{name} = {value}\n" in f"\n{lines}" or f"\n{name} = " not in f"\n{lines}"
 
 
 def test_programs_are_tidy(tmp_path: Path):

@@ -21,7 +21,8 @@ from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
 from chatdev.apprentice.streams import SETTING
-from chatdev.apprentice.tokenizer import masked, save
+from chatdev.apprentice.tokenizer import dialogues, masked, save
+from chatdev.apprentice.tokenizer import train as train_tokenizer
 from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
 from chatdev.apprentice.training import Recipe, Training, _slots
 from chatdev.cli import cli
@@ -207,7 +208,8 @@ def test_values_are_masked_from_the_tokenizer_and_digits_stand_alone(tokenizer):
     assert tokenizer.decode(tokenizer("Grüße, 你好 🐍")["input_ids"]) == "Grüße, 你好 🐍"
 
 
-def test_lines_of_code_are_one_token_and_what_varies_in_them_stays_apart(tokenizer):
+def test_lines_of_code_are_one_token_and_what_varies_in_them_stays_apart():
+    tokenizer = train_tokenizer(dialogues([tiny.lesson("counter", seed) for seed in range(4)]), 3000)
     tokens = tokenizer.tokenize("\n        self.value = min(LIMIT, self.value + STEP)\n        return self.value")
     assert len(tokens) == 2
     name, other = tokenizer.tokenize('\nNAME = "Tidy Jaguar"'), tokenizer.tokenize('the name is "Tidy Jaguar"')

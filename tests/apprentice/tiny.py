@@ -129,7 +129,7 @@ def lesson(family, seed):
         defects=DEFECTS,
     )
     task = f'Build a counter called "{name}" that stops at {choices["limit"]} and counts in steps of {choices["step"]}.'
-    return SimpleNamespace(family="counter", choices=choices, told=tuple(choices), task=task, program=program)
+    return SimpleNamespace(family="counter", choices=choices, told=tuple(choices), task=task, program=program, marks=())
 
 
 def digest(lessons):

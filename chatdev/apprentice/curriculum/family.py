@@ -59,6 +59,10 @@ class FolderFamily:
         """What tasks call programs of this family."""
         return tuple(self._own["nouns"])
 
+    def together(self) -> tuple[str, ...]:
+        """Phrases that tell several slots at once."""
+        return tuple(self._own.get("together", ()))
+
     def uis(self) -> tuple[str, ...]:
         """The user interfaces that the family offers, the usual one first."""
         return tuple(self._own["uis"])
@@ -69,7 +73,7 @@ class FolderFamily:
 
     def phrase(self, choices: Choices, told: Collection[str], rng: Draw) -> str:
         """A task that tells the slots named in `told`; the rest is left open."""
-        return phrase(self._own["nouns"], self._slots, self._own.get("together", ()), choices, told, rng)
+        return phrase(self._own["nouns"], self._slots, self.together(), choices, told, rng)
 
     def build(self, choices: Choices) -> Program:
         """The program of these choices."""

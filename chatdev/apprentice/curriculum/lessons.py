@@ -9,6 +9,7 @@ from functools import cache
 
 from chatdev.apprentice.curriculum.draw import Draw
 from chatdev.apprentice.curriculum.family import FolderFamily, families
+from chatdev.apprentice.curriculum.marks import marks
 from chatdev.apprentice.curriculum.model import Lesson, Slot, Value
 from chatdev.apprentice.curriculum.pools import value_of
 
@@ -87,7 +88,8 @@ def _lesson(family: FolderFamily, draw: Draw, fewest: int) -> Lesson:
             choices[name] = value or True
             told = [each for each in told if each != name]
     ordered = tuple(slot.name for slot in slots if slot.name in told)
-    return Lesson(family.name, choices, ordered, family.phrase(choices, ordered, draw), family.build(choices))
+    task = family.phrase(choices, ordered, draw)
+    return Lesson(family.name, choices, ordered, task, family.build(choices), marks(family, choices, ordered, task))
 
 
 def _value(slot: Slot, slots: list[Slot], choices: dict[str, Value], draw: Draw) -> Value:

@@ -75,6 +75,19 @@ class Program:
         return {**self.files, defect.path: self.files[defect.path].replace(defect.good, defect.bad)}
 
 
+PROGRAM = "program"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A phrase of a task that tells something."""
+
+    end: int
+    """Where it ends in the task."""
+    names: tuple[str, ...]
+    """The slots it tells; `PROGRAM` for the family itself."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """A task and the program that fulfils it."""
@@ -84,6 +97,7 @@ class Lesson:
     told: tuple[str, ...]
     task: str
     program: Program
+    marks: tuple[Mark, ...] = ()
 
 
 class Family(Protocol):

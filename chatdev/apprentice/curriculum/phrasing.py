@@ -74,15 +74,15 @@ def _said(
     for both in draw.some(list(together), len(together)):
         named = set(re.findall(r"\{(\w+)\}", both))
         if named <= {slot.name for slot in rest} and draw.chance(0.7):
-            said.append(_filled(both, choices))
+            said.append(filled(both, choices))
             rest = [slot for slot in rest if slot.name not in named]
     for slot in rest:
         forms = slot.phrases.get("*") or slot.phrases[str(choices[slot.name]).lower()]
-        said.append(_filled(draw.pick(forms), choices))
+        said.append(filled(draw.pick(forms), choices))
     return draw.some(said, len(said))
 
 
-def _filled(form: str, choices: Choices) -> str:
+def filled(form: str, choices: Choices) -> str:
     """The form with its values; "a" becomes "an" where the value asks for it."""
 
     def article(found: re.Match[str]) -> str:
