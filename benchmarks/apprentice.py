@@ -242,7 +242,7 @@ def refuses(model: Any, task: str) -> bool:
     phase = bundle.phases["demand_analysis"]
     stream = model.open(Crew.head_of(bundle, phase.assistant, task))
     stream.hear(phase.prompt.strip() + "\n")
-    return is_done("".join(stream.say(SayLimits(tokens=120))), phase.stop_when)
+    return is_done("".join(stream.say(SayLimits(tokens=300))), phase.stop_when)
 
 
 def dialogue(model: Any, tokens: int) -> tuple[list[int], int]:

@@ -69,7 +69,7 @@ class PhaseRun:
         dialogue = Dialogue(self.ctx, self.phase, self.step, names, more)
         talk = dialogue.hold()
         if concluding.is_done(talk.last.text, self.phase.stop_when):
-            return self._end(Outcome(done=False, changed=False, gave_up=_first_line(talk.last.text)))
+            return self._end(Outcome(done=False, changed=False, gave_up=_last_line(talk.last.text)))
         done = self._take(dialogue, talk, names)
 
         def revise(comment: str) -> None:
@@ -180,10 +180,10 @@ class PhaseRun:
         self.ctx.journal.once("notice", key, lambda: {"text": text, "step": self.step})
 
 
-def _first_line(reply: str) -> str:
-    """What an agent says first in its own words."""
-    lines = (line.strip() for line in concluding.own_lines(reply))
-    return next((line for line in lines if line and not line.startswith(concluding.CONTROL)), "")
+def _last_line(reply: str) -> str:
+    """What an agent says last in its own words, before the line that the program reads: the reason for it."""
+    lines = [line.strip() for line in concluding.own_lines(reply)]
+    return next((line for line in reversed(lines) if line and not line.startswith(concluding.CONTROL)), "")
 
 
 def _plain(value: Any) -> str:
