@@ -234,6 +234,7 @@ def company(given: Any, task: str, seed: int) -> dict[str, Any]:
 def refuses(model: Any, task: str) -> bool:
     """Whether a model says of a task that it does not know it."""
     from chatdev.apprentice.rehearsal import default_company
+    from chatdev.apprentice.trial import LONGEST
     from chatdev.chain.conclusion import is_done
     from chatdev.chain.crew import Crew
     from chatdev.llm.base import SayLimits
@@ -242,7 +243,7 @@ def refuses(model: Any, task: str) -> bool:
     phase = bundle.phases["demand_analysis"]
     stream = model.open(Crew.head_of(bundle, phase.assistant, task))
     stream.hear(phase.prompt.strip() + "\n")
-    return is_done("".join(stream.say(SayLimits(tokens=300))), phase.stop_when)
+    return is_done("".join(stream.say(SayLimits(tokens=LONGEST))), phase.stop_when)
 
 
 def dialogue(model: Any, tokens: int) -> tuple[list[int], int]:

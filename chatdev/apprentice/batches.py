@@ -19,9 +19,6 @@ from chatdev.apprentice.streams import READ, SETTING, VALUE, Row, Spelling
 
 LISTS = 0.9
 """Of all drills, those that are settings of lessons, where there are any."""
-OPENING = 12.0
-"""Weight of the first token of a reply: it says which program is meant, and what follows hardly asks that again. One
-token among hundreds, it was learned last, so that a list began with the labels of some other family."""
 LIST = 320
 """Tokens of such a drill that are never cut off."""
 LEAST = 0.1
@@ -50,6 +47,8 @@ class Mix:
     """Of the whole training, when rows have their full length."""
     emphasis: float = 2.0
     """Weight of a token that spells a value of the task."""
+    opening: float = 1.0
+    """Weight of the first token of a reply: it says which program is meant, and what follows hardly asks that again."""
 
     def drilled(self, progress: float) -> float:
         """The share of drills at this point of the training: all of it first, then falling until rows are whole."""
@@ -156,7 +155,7 @@ def _packed(chosen: list[tuple[np.ndarray, np.ndarray, int]], mix: Mix, pad: int
         end = at + 1
         while end < len(chosen) and _padded(len(chosen[end][0])) * (end + 1 - at) <= mix.tokens:
             end += 1
-        yield _batch(chosen[at:end], mix.emphasis, pad)
+        yield _batch(chosen[at:end], mix, pad)
         at = end
 
 
@@ -164,16 +163,16 @@ def _padded(length: int) -> int:
     return -(-length // ROUND) * ROUND
 
 
-def _batch(chosen: list[tuple[np.ndarray, np.ndarray, int]], emphasis: float, pad: int) -> Batch:
+def _batch(chosen: list[tuple[np.ndarray, np.ndarray, int]], mix: Mix, pad: int) -> Batch:
     width = _padded(max(len(ids) for ids, _, _ in chosen))
     ids = np.full((len(chosen), width), pad, dtype=np.int64)
     kinds = np.zeros((len(chosen), width), dtype=np.uint8)
     for row, (tokens, kind, _) in enumerate(chosen):
         ids[row, : len(tokens)], kinds[row, : len(kind)] = tokens, kind
-    weights = np.where(kinds == READ, 0.0, np.where((kinds == VALUE) | (kinds == SETTING), emphasis, 1.0))
+    weights = np.where(kinds == READ, 0.0, np.where((kinds == VALUE) | (kinds == SETTING), mix.emphasis, 1.0))
     opens = kinds != READ
     opens[:, 1:] &= kinds[:, :-1] == READ
-    weights[opens] = OPENING
+    weights[opens] = mix.opening
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(weights.astype(np.float32)),

@@ -25,6 +25,7 @@ i in ja jo ka ke ki kla ko kri la le li lo lu ma me mi mo mu na ne ni no nu o or
 re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa we wi wo xa xe ya yo za ze zi zu
 """.split()  # noqa: SIM905
 READ_ALOUD = "Repeat the task, and say behind each phrase what it tells."
+LIST_THEN = "Then list what the program needs to know, one line each."
 ASK = "List only what the program needs to know, one line each."
 
 
@@ -78,7 +79,8 @@ def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "
 def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -> Row:
     """What a lesson's program has to know, right behind its task or with some text between the two."""
     book = Book(spelling, head, "settings")
-    book.hear(f"{between}\n\n{ASK}" if between else ASK)
+    asked = f"{READ_ALOUD} {LIST_THEN}"
+    book.hear(f"{between}\n\n{asked}" if between else asked)
     book.say(agreed(lesson), values=told_values(lesson))
     return book.row()
 

@@ -38,7 +38,7 @@ TAUGHT_LISTS = 0.75
 READINGS = 0.4
 """Of those, the ones that end before the list."""
 SHORT_LISTS = 0.75
-"""Of those, the ones without the prompt of a company and without anything between task and settings."""
+"""Of those, these and the lists without the prompt of a company and without anything between task and settings."""
 UNKNOWN_SHARE = 0.08
 """Of all tasks, those that nobody taught."""
 LEFT_OUT_SHARE = 0.5

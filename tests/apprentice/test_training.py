@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from chatdev.apprentice.batches import Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
-from chatdev.apprentice.drills import ASK, drill
+from chatdev.apprentice.drills import READ_ALOUD, drill
 from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
-from chatdev.apprentice.streams import SETTING
+from chatdev.apprentice.streams import READ, SETTING, VALUE
 from chatdev.apprentice.tokenizer import dialogues, masked, save
 from chatdev.apprentice.tokenizer import train as train_tokenizer
 from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
@@ -99,12 +99,24 @@ def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spel
         assert (batch.kinds[torch.arange(len(ends)), ends] > 0).all(), "what nobody learns was left at the end of a row"
 
 
+def test_the_token_that_a_reply_begins_with_weighs_what_the_recipe_says(tokenizer, spelling, rows):
+    mix = Mix(2048, drills=0.3, emphasis=3, opening=12)
+    seen = Counter()
+    for batch in chunk(rows, None, spelling, mix, 3, 7, 0.6, 0):
+        for kinds, weights in zip(batch.kinds.tolist(), batch.weights.tolist(), strict=True):
+            for before, kind, weight in zip([0, *kinds], kinds, weights, strict=False):
+                wanted = 0 if kind == READ else 12 if before == READ else 3 if kind in (VALUE, SETTING) else 1
+                assert weight == wanted
+                seen[weight] += 1
+    assert set(seen) == {0, 1, 3, 12}
+
+
 def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks(tokenizer, spelling, rows):
     making = Making("", 1, "tests.apprentice.tiny")
     lists = Rows.of([list_row(making, number, spelling, tiny) for number in range(40)])
     mix = Mix(2048, drills=0.2, alone=0.1, shortest=384, grown=0.5)
     assert [mix.drilled(progress) for progress in (0.0, 0.09, 0.3, 0.5, 1.0)] == pytest.approx([1, 1, 0.6, 0.2, 0.2])
-    ask = spelling.plain(ASK)
+    ask = spelling.plain(READ_ALOUD)
 
     def drilled(progress):
         rows_of = [one for batch in chunk(rows, lists, spelling, mix, 3, 7, progress, 0) for one in batch.ids.tolist()]

@@ -12,7 +12,7 @@ from tests.sandbox.products import PRODUCTS, ready
 
 
 @pytest.fixture
-def tested(boxed, product):
+def climbed(boxed, product):
     """Climb with a product of a language and other files; returns the report and its rung of tests."""
 
     def go(name, files=None, without=(), of=None):
@@ -37,8 +37,8 @@ WRONG = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "file", "right", "wrong", "test"), WRONG, ids=[case[0] for case in WRONG])
-def test_a_failing_test_fails_by_its_name(name, file, right, wrong, test, tested):
-    report, tests = tested(name, {file: PRODUCTS[name][file].replace(right, wrong)})
+def test_a_failing_test_fails_by_its_name(name, file, right, wrong, test, climbed):
+    report, tests = climbed(name, {file: PRODUCTS[name][file].replace(right, wrong)})
     assert (report.verdict, tests.state) == ("failed", "failed")
     assert "wrong sum" in report.for_model(), report.for_model()
     assert test in report.for_model().replace("\\", "")
@@ -70,8 +70,8 @@ NEEDS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "file", "text", "why"), NEEDS, ids=[f"{case[0]}-{case[3]}" for case in NEEDS])
-def test_tests_that_need_what_is_not_there_or_are_none_prove_nothing(name, file, text, why, tested):
-    report, tests = tested(name, {file: text}, without=("tests/", "src/test/", "main_test", "other.spec"))
+def test_tests_that_need_what_is_not_there_or_are_none_prove_nothing(name, file, text, why, climbed):
+    report, tests = climbed(name, {file: text}, without=("tests/", "src/test/", "main_test", "other.spec"))
     assert (report.verdict, tests.state) == ("unverified", "unverified"), report.for_model()
     assert why in tests.summary
     assert tests.mendable
@@ -86,8 +86,8 @@ UNBUILT = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "file", "text", "why"), UNBUILT, ids=[case[0] for case in UNBUILT])
-def test_tests_that_do_not_build_fail_in_the_compilers_own_words(name, file, text, why, tested):
-    report, tests = tested(name, {file: text})
+def test_tests_that_do_not_build_fail_in_the_compilers_own_words(name, file, text, why, climbed):
+    report, tests = climbed(name, {file: text})
     assert (tests.state, "do not build" in tests.summary) == ("failed", True), tests.summary
     assert why in report.for_model()
 
@@ -113,8 +113,8 @@ LEAVES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEAVES)
-def test_a_program_that_leaves_with_status_0_has_not_passed_its_tests(name, tested):
-    report, tests = tested(name, LEAVES[name])
+def test_a_program_that_leaves_with_status_0_has_not_passed_its_tests(name, climbed):
+    report, tests = climbed(name, LEAVES[name])
     assert (tests.state, "did not come to its end" in tests.summary) == ("failed", True), report.for_model()
 
 
@@ -136,14 +136,14 @@ REWRITES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REWRITES)
-def test_what_a_program_writes_over_its_sources_and_tests_does_not_pass_them(name, tested):
-    report, tests = tested(name, REWRITES[name])
+def test_what_a_program_writes_over_its_sources_and_tests_does_not_pass_them(name, climbed):
+    report, tests = climbed(name, REWRITES[name])
     assert tests.state == "failed", report.for_model()
     assert "wrong sum" in report.for_model()
 
 
 @pytest.mark.slow
-def test_one_test_cannot_change_what_the_compiler_made_of_another(tested):
+def test_one_test_cannot_change_what_the_compiler_made_of_another(climbed):
     """The first file of tests replaces the other one, as it was compiled, with tests that pass."""
     first = """\
 import test from "node:test";
@@ -160,7 +160,7 @@ test("second", async () => {
   if (sum(1, 1) !== 3) throw new Error("not three");
 });
 """
-    report, tests = tested("typescript", {"a.test.ts": first, "b.test.ts": second}, without=("tests/",))
+    report, tests = climbed("typescript", {"a.test.ts": first, "b.test.ts": second}, without=("tests/",))
     assert (tests.state, "second" in tests.summary) == ("failed", True), report.for_model()
 
 
@@ -171,8 +171,8 @@ DECIDES = {
 
 
 @pytest.mark.parametrize("name", DECIDES)
-def test_a_header_that_turns_tests_off_is_told(name, tested):
-    report, tests = tested(name, DECIDES[name])
+def test_a_header_that_turns_tests_off_is_told(name, climbed):
+    report, tests = climbed(name, DECIDES[name])
     assert (report.verdict, tests.state) == ("unverified", "unverified")
     assert "decides itself what its tests say" in tests.summary
 
@@ -189,22 +189,22 @@ OWN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
-def test_assertions_of_the_products_own_judge_nothing(name, tested):
-    report, tests = tested(name, OWN[name])
+def test_assertions_of_the_products_own_judge_nothing(name, climbed):
+    report, tests = climbed(name, OWN[name])
     assert tests.state == "failed", report.for_model()
 
 
-def test_a_program_called_like_a_test_is_a_program(tested):
+def test_a_program_called_like_a_test_is_a_program(climbed):
     text = 'public class TypingTest {\n    public static void main(String[] a) { System.out.println("type!"); }\n}\n'
-    report, tests = tested("java", of={"TypingTest.java": text})
+    report, tests = climbed("java", of={"TypingTest.java": text})
     assert (report.verdict, tests.state) == ("verified", "skipped"), report.for_model()
     found = find_entry({"typing_test.c": b"int main(void) {}\n", "words.c": b"int words;\n"})
     assert (found.file, found.tests) == ("typing_test.c", ())
 
 
-def test_more_files_of_tests_than_are_run_are_told(tested):
+def test_more_files_of_tests_than_are_run_are_told(climbed):
     files = {f"tests/t{number}.c": "int main(void) {}\n" for number in range(30)}
-    report, tests = tested("c", files)
+    report, tests = climbed("c", files)
     assert (report.verdict, tests.state) == ("unverified", "unverified")
     assert "more than 30 files" in tests.summary
 

@@ -25,11 +25,9 @@ def marks(family: FolderFamily, choices: Choices, told: Collection[str], task: s
             found.append(Mark(end, tuple(dict.fromkeys(named))))
             rest = [name for name in rest if name not in named]
     for name in rest:
-        slot = slots[name]
-        forms = slot.phrases.get("*") or slot.phrases[str(choices[name]).lower()]
-        end = _end_of(task, [filled(form, choices) for form in forms])
+        end = _end_of(task, [filled(form, choices) for form in slots[name].forms(choices[name])])
         if end is not None:
-            brought = slot.needs.partition("=")[0]
+            brought = slots[name].needs.partition("=")[0]
             found.append(Mark(end, (name, brought) if brought else (name,)))
     return tuple(sorted(found, key=lambda mark: mark.end))
 

@@ -36,6 +36,10 @@ class Slot:
     needs: str = ""
     """`flag` or `choice=value`: what comes with this slot when it is told, as it says nothing alone."""
 
+    def forms(self, value: Value) -> tuple[str, ...]:
+        """How a task tells this value."""
+        return self.phrases.get("*") or self.phrases[str(value).lower()]
+
     def tellable(self) -> tuple[Value, ...]:
         """The values that a task has words for; empty for an open set, where it has words for each."""
         return () if "*" in self.phrases else tuple(v for v in self.values if str(v).lower() in self.phrases)

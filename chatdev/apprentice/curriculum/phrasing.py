@@ -77,8 +77,7 @@ def _said(
             said.append(filled(both, choices))
             rest = [slot for slot in rest if slot.name not in named]
     for slot in rest:
-        forms = slot.phrases.get("*") or slot.phrases[str(choices[slot.name]).lower()]
-        said.append(filled(draw.pick(forms), choices))
+        said.append(filled(draw.pick(slot.forms(choices[slot.name])), choices))
     return draw.some(said, len(said))
 
 
