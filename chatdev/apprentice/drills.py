@@ -13,8 +13,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from chatdev.apprentice.slots import agreed, read_aloud, told_values
+from chatdev.apprentice.slots import agreed, read_aloud, read_unknown, told_values
 from chatdev.apprentice.streams import Book, Row, Spelling
+from chatdev.chain.pieces import numbered
 
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
@@ -24,7 +25,7 @@ a ba be bi bo bra bu ca ce cha co cri da de di do dra du e el en fa fe fi flo fo
 i in ja jo ka ke ki kla ko kri la le li lo lu ma me mi mo mu na ne ni no nu o or pa pe phi pi pla po pra qua ra
 re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa we wi wo xa xe ya yo za ze zi zu
 """.split()  # noqa: SIM905
-READ_ALOUD = "Repeat the task, and say behind each phrase what it tells."
+READ_ALOUD = "Repeat these lines, and behind each say what it tells the program."
 LIST_THEN = "Then list what the program needs to know, one line each."
 ASK = "List only what the program needs to know, one line each."
 
@@ -79,17 +80,20 @@ def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "
 def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -> Row:
     """What a lesson's program has to know, right behind its task or with some text between the two."""
     book = Book(spelling, head, "settings")
-    asked = f"{READ_ALOUD} {LIST_THEN}"
+    asked = f"{numbered(lesson.task)}\n\n{READ_ALOUD} {LIST_THEN}"
     book.hear(f"{between}\n\n{asked}" if between else asked)
     book.say(agreed(lesson), values=told_values(lesson))
     return book.row()
 
 
-def reading(spelling: Spelling, lesson: Lesson) -> Row:
-    """The task again, and behind each phrase what it tells: nothing but what reading a task asks for."""
-    book = Book(spelling, lesson.task, "reading")
-    book.hear(READ_ALOUD)
-    book.say(read_aloud(lesson), values=told_values(lesson))
+def reading(spelling: Spelling, lesson: Lesson | None, task: str) -> Row:
+    """The task piece by piece, and behind each what it tells: nothing but what reading a task asks for."""
+    book = Book(spelling, task, "reading")
+    book.hear(f"{numbered(task)}\n\n{READ_ALOUD}")
+    if lesson is None:
+        book.say(read_unknown(task))
+    else:
+        book.say(read_aloud(lesson), values=told_values(lesson))
     return book.row()
 
 

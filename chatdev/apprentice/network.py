@@ -20,16 +20,18 @@ class Shape:
     kv_heads: int
     inner: int
     vocabulary: int
+    size: int = 64
+    """Dimensions of a head."""
 
 
 SHAPES = {
     "nano": Shape(128, 4, 2, 2, 352, 2048),
-    "mini": Shape(192, 4, 3, 3, 512, 6144),
+    "mini": Shape(192, 4, 6, 6, 512, 6144),
     "small": Shape(256, 6, 4, 2, 704, 6144),
     "full": Shape(384, 8, 6, 3, 1024, 6144),
 }
 """nano and mini for experiments, small for a CPU, full for shipping. Heads are 64 wide."""
-THETA = 1e6
+THETA = 1e12
 """Base of the rotary embedding: with 10,000, five of 32 pairs of dimensions could compare tokens 500 places apart."""
 
 
@@ -46,6 +48,7 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         intermediate_size=shape.inner,
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
+        head_dim=shape.size,
         num_key_value_heads=shape.kv_heads,
         # A stream needs positions for its window and one block more.
         max_position_embeddings=WINDOW + BLOCK,

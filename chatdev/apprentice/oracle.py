@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatdev.apprentice.course import Course
-from chatdev.apprentice.slots import agreed
+from chatdev.apprentice.slots import agreed, read_unknown
 from chatdev.llm.base import Mark, Reply, SayLimits, Usage, WindowState
 from chatdev.llm.tokens import clean, estimate_tokens
 from chatdev.run.journal import Event
@@ -91,7 +91,7 @@ class Oracle:
     def answer(self) -> str:
         """The reply of the phase that is asking now."""
         if self.course.unknown or self.lesson is None:
-            return f"{self.task} [PROGRAM = unknown]\n\n{self._rng.choice(UNKNOWN_REPLIES)}\n\n{UNKNOWN}\n"
+            return f"{read_unknown(self.task)}\n\n{self._rng.choice(UNKNOWN_REPLIES)}\n\n{UNKNOWN}\n"
         say = {
             "demand_analysis": self._demand,
             "language_choose": self._language,

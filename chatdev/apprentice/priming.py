@@ -1,14 +1,17 @@
-"""Copying, built into fresh weights: heads that look one and two tokens back, heads that look for what followed then.
+"""Copying, built into fresh weights: heads that look a few tokens back, heads that look for what followed then.
 
 A small network finds such pairs of heads (induction heads) only after millions of tokens, and until then it copies
-nothing. Written into the first two layers before the training begins, they copy four of five tokens at once, and the
+nothing. Written into the first two layers before the training begins, they copy nearly every token at once, and the
 training has to learn what is to be copied where.
 
-A head of the first layer has a query and a key that are the same for every token (they read a direction that all
-embeddings share), turned against each other by one or two positions, so that the rotary embedding has its maximum
-there. It writes a projection of that token's embedding into directions of its own. A head of the second layer looks
-from the last two tokens to those directions, in the slowly turning pairs of dimensions only, which hardly change over
-the distance, and copies the embedding it finds.
+Every embedding has a code: a few directions that tell tokens apart and are not trained. A head of the first layer has a
+query and a key that are the same for every token (they read a direction that all embeddings share), turned against
+each other by one to four positions, so that the rotary embedding has its maximum there. It writes that token's code
+into directions of its own. A head of the second layer looks from the codes of the last four tokens to those
+directions, in the slowly turning pairs of dimensions only, which hardly change over the distance, and copies the
+embedding it finds. The last two tokens have to be the same; where several places have them, the two before decide.
+Where no place has them, it looks at the stream's first token and copies nothing: what a task does not tell must not be
+mistaken for something that it tells.
 
 The first steps of a training, which learn how often each token occurs, destroy all that: `primed_parts` names what has
 to be kept until the network has learned to use it.
@@ -24,23 +27,29 @@ from torch import Tensor
 
 REACH = 500.0
 """Tokens over which a pair of dimensions must turn by less than one radian to be compared in."""
-FAST = 7
+FAST = 5
 """Pairs of dimensions, the fastest, that tell one place from the next; the others would only add to the noise."""
 SPREAD = 0.05
 """Standard deviation of the embeddings."""
 SHARED = 0.5
 """Length of what all embeddings share, against that of what they do not."""
-BACK = 10.0
+BACK = 20.0
 """Attention logits by which a token is preferred that stands one place back, summed for each pair of dimensions."""
-BACKS = 2
-"""Tokens that are compared, one head of the first layer for each: words of a task are spelled in short pieces, of which
-one alone stands in many places."""
-MATCH = 18.0
-"""Attention logit for each of them that is the same."""
+MATCHES = (22.0, 16.0, 4.0, 4.0)
+"""Attention logits for the last token and those before it where they are the same, one head of the first layer for
+each. The first two make a match: a short piece of a word stands in many places."""
+SHARES = (3, 3, 2, 2)
+"""How the directions that can be compared are shared out among them."""
+NOWHERE = 5.0
+"""Logits by which the stream's first token counts less than a match."""
 COPIERS = 2
 """Heads of the second layer that copy, each a part of the embedding's directions."""
+OWN = 2
+"""Directions with a meaning of their own: what all embeddings share, and what the stream's first token alone has."""
 COPY = 4.0
 """Weight of what is copied, against the residual stream."""
+WRITTEN = 2.0
+"""Length of a code that the first layer writes, against the embedding's own."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def primed_parts(network: Any) -> list[Part]:
     config = network.config
     heads, kept_heads, size = config.num_attention_heads, config.num_key_value_heads, _size(network)
     found: dict[tuple[int, bool, int], Part] = {}
-    looking = [(0, head, head * kept_heads // heads) for head in range(_backs(network))]
+    looking = [(0, head, head * kept_heads // heads) for head in range(len(_counts(network)))]
     looking += [(1, kept * heads // kept_heads, kept) for kept in range(min(COPIERS, kept_heads))]
     for layer, head, kept in looking:
         of = network.model.layers[layer].self_attn
@@ -72,7 +81,7 @@ def primed_parts(network: Any) -> list[Part]:
     # What the first layer's heads read: a smaller gain of the shared direction alone makes them look everywhere.
     model, width = network.model, config.hidden_size
     gains = [Part(layer.input_layernorm.weight, False, 0, width) for layer in model.layers[:2]]
-    return [*found.values(), *gains, Part(model.embed_tokens.weight, True, 0, 1)]
+    return [*found.values(), *gains, Part(model.embed_tokens.weight, True, 0, OWN + _counts(network)[0])]
 
 
 @torch.no_grad()
@@ -81,76 +90,81 @@ def prime(network: Any, seed: int) -> None:
 
     Args:
         network: at least two layers deep; other weights of it stay as they were drawn.
-        seed: draws the projections.
+        seed: draws the codes.
     """
     config = network.config
     width, heads, kept_heads = config.hidden_size, config.num_attention_heads, config.num_key_value_heads
-    size, slow, back = _size(network), _slow(network), _backs(network)
-    half, count = size // 2, len(slow)
-    fast = min(FAST, half)
+    size, counts = _size(network), _counts(network)
+    slow, half, fast = _slow(network), size // 2, min(FAST, size // 2)
     speeds = network.model.rotary_emb.inv_freq.float().cpu()
-    dice = torch.Generator().manual_seed(seed)
-    known = _directions(count, width, dice)
-    apart = _directions(width - 1, width, dice)
-    written, free = torch.split(apart[: back * count], count), apart[back * count :]
     first, second = network.model.layers[0].self_attn, network.model.layers[1].self_attn
+    sizes = [OWN, counts[0], *counts, width - OWN - counts[0] - sum(counts)]
+    _, code, *written, free = torch.split(torch.arange(width), sizes)
 
-    names = {id(weight): name for name, weight in network.named_parameters()}
     embeddings = network.model.embed_tokens.weight
+    embeddings[:, :OWN] = 0
+    embeddings[:, written[0][0] : written[-1][-1] + 1] = 0
     # All of one length, or a longer one would be looked at before the nearer one.
-    embeddings.mul_(SPREAD * (width - 1) ** 0.5 / embeddings[:, 1:].norm(dim=1, keepdim=True).clamp_min(1e-6))
+    for some in (code, free):
+        embeddings[:, some] *= SPREAD * len(some) ** 0.5 / embeddings[:, some].norm(dim=1, keepdim=True).clamp_min(1e-6)
+    embeddings[config.bos_token_id] = 0
+    embeddings[config.bos_token_id, 1] = SPREAD * width**0.5
     embeddings[:, 0] = SHARED * SPREAD * width**0.5
+    names = {id(weight): name for name, weight in network.named_parameters()}
     for part in primed_parts(network):
         if "self_attn" in names[id(part.weight)]:
             part.view().mul_(0.1)
 
-    shared = SHARED * width**0.5 / (1 + SHARED**2) ** 0.5
-    strength = (BACK * size**0.5) ** 0.5 / shared
-    for head in range(back):
+    plain = SPREAD * ((len(code) + len(free)) / width + SHARED**2) ** 0.5
+    strength = (BACK * size**0.5) ** 0.5 / (SHARED * SPREAD * width**0.5 / plain)
+    for head, count in enumerate(counts):
         at, low = head * size, head * kept_heads // heads * size
         turn = speeds * (head + 1)
         first.q_proj.weight[at : at + fast, 0] = strength * turn[:fast].cos()
         first.q_proj.weight[at + half : at + half + fast, 0] = -strength * turn[:fast].sin()
         first.k_proj.weight[low : low + fast, 0] = strength
-        first.v_proj.weight[low : low + count] = known
-        first.o_proj.weight[:, at : at + count] = 2 * SPREAD * (1 + SHARED**2) ** 0.5 * written[head].T
+        first.v_proj.weight[low : low + count] = 0
+        first.v_proj.weight[low + torch.arange(count), code[:count]] = 1
+        first.o_proj.weight[:, at : at + count] = 0
+        first.o_proj.weight[written[head], at + torch.arange(count)] = WRITTEN * plain
 
-    # Behind the first layer: the embedding, what all share, and twice the parts of embeddings that were written.
-    scale = SPREAD * (1 + SHARED**2 + 4 * back * count / width) ** 0.5
-    strength = (MATCH * size**0.5 / (4 * count * (SPREAD / scale) ** 2)) ** 0.5
-    turns = [torch.linalg.qr(torch.randn(count, count, generator=dice))[0] for _ in range(back)]
-    here = [2 * known, *written]
-    query = strength * sum(turn @ one for turn, one in zip(turns, here, strict=False))
-    key = strength * sum(turn @ one for turn, one in zip(turns, written, strict=True))
+    # Behind the first layer: the embedding, what all share, and the codes that were written.
+    scale = (plain**2 + sum(counts) / width * (WRITTEN * SPREAD) ** 2) ** 0.5
+    lone = SPREAD * (1 + SHARED**2) ** 0.5
+    nowhere = (
+        (sum(MATCHES[:2][: len(counts)]) - NOWHERE) * size**0.5 / (SHARED * width * SPREAD**2 / scale / lone)
+    ) ** 0.5
     for kept in range(min(COPIERS, kept_heads)):
         at, low, copied = kept * heads // kept_heads * size, kept * size, free[kept * size : (kept + 1) * size]
-        second.q_proj.weight[[at + one for one in slow]] = query
-        second.k_proj.weight[[low + one for one in slow]] = key
-        second.v_proj.weight[low : low + len(copied)] = copied
-        second.o_proj.weight[:, at : at + len(copied)] = 2 * COPY * scale * copied.T
+        places = iter(slow)
+        for here, there, match in zip([code, *written], written, MATCHES, strict=False):
+            count = len(there)
+            strength = (match * size**0.5 / count) ** 0.5 / (WRITTEN * SPREAD / scale)
+            compared = torch.tensor([next(places) for _ in range(count)])
+            second.q_proj.weight[at + compared, here[:count]] = strength * (WRITTEN if here is code else 1)
+            second.k_proj.weight[low + compared, there] = strength
+        # The slowest pair of dimensions, which is left out of what is compared.
+        second.q_proj.weight[at + half - 1, 0] = nowhere
+        second.k_proj.weight[low + half - 1, 1] = nowhere
+        second.v_proj.weight[low + torch.arange(len(copied)), copied] = 1
+        second.o_proj.weight[copied, at + torch.arange(len(copied))] = COPY * scale
 
 
 def _size(network: Any) -> int:
-    size: int = network.config.hidden_size // network.config.num_attention_heads
+    size: int = network.config.head_dim
     return size
 
 
 def _slow(network: Any) -> list[int]:
-    """The dimensions of a head that turn slowly enough to be compared."""
+    """The dimensions of a head that turn slowly enough to be compared, without the slowest pair."""
     speeds = network.model.rotary_emb.inv_freq.float().cpu()
-    found: list[int] = [at for at, speed in enumerate(speeds.tolist()) if speed * REACH < 1]
+    found: list[int] = [at for at, speed in enumerate(speeds.tolist()[:-1]) if speed * REACH < 1]
     return [*found, *(at + len(speeds) for at in found)]
 
 
-def _backs(network: Any) -> int:
-    """How many tokens are compared: as many as the width has room for."""
-    room: int = (network.config.hidden_size - 1) // (2 * len(_slow(network)))
-    heads: int = network.config.num_attention_heads
-    return max(1, min(BACKS, heads, room))
-
-
-def _directions(count: int, width: int, dice: torch.Generator) -> Tensor:
-    """[count, width]: orthogonal directions of length 1 that have nothing of the shared one."""
-    found = torch.zeros(count, width)
-    found[:, 1:] = torch.linalg.qr(torch.randn(width - 1, width - 1, generator=dice))[0][:count]
-    return found
+def _counts(network: Any) -> list[int]:
+    """Directions of the code of each token that is compared: as many as the head and the width have room for."""
+    config = network.config
+    shares = SHARES[: config.num_attention_heads]
+    room = min(len(_slow(network)) / sum(shares), (config.hidden_size - OWN) / 2 / (shares[0] + sum(shares)))
+    return [max(1, int(room * share)) for share in shares]

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,15 @@ from chatdev.errors import UserError
 
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
+    from chatdev.company import CompanyBundle
 
 CURRICULUM = "chatdev.apprentice.curriculum"
 PER_SHARD = 64
 """Lessons of a shard."""
 PER_LIST = 2048
 """Lessons of a shard that holds their settings only."""
-TAUGHT_LISTS = 0.75
-"""Of those, the ones of families that are taught; the others may be of any."""
+STRANGE_LISTS = 0.1
+"""Of those, tasks that nobody taught."""
 READINGS = 0.4
 """Of those, the ones that end before the list."""
 SHORT_LISTS = 0.75
@@ -138,10 +140,16 @@ class Rows:
             return cls(found["ids"], found["kinds"], found["starts"], found["sinks"])
 
 
+@cache
+def _company() -> CompanyBundle:
+    """The default company, read once: nothing here changes it."""
+    return default_company()
+
+
 def lesson_rows(making: Making, number: int, spelling: Spelling, curriculum: Any) -> list[Row]:
     """The streams of lesson `number`, whatever it is."""
     rng = random.Random(f"{making.seed}/{number}/lesson")
-    bundle = default_company()
+    bundle = _company()
     if rng.random() < REWORDED_SHARE:
         bundle = reworded(bundle, rng)
     taught = making.taught()
@@ -170,19 +178,21 @@ def _untaught(curriculum: Any, taught: list[str], rng: random.Random) -> str:
 
 
 def list_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -> Row:
-    """The settings of lesson `number`: of a family that is taught mostly, but copying is learned from all of them.
+    """The settings of lesson `number`.
 
-    Most of these rows are short, nothing but the task and the answer: it is in them that copying is found.
+    Most of these rows are short, nothing but the task and the answer: it is in them that reading is learned.
     """
     rng = random.Random(f"{making.seed}/{number}/list")
-    families = making.taught() if rng.random() < TAUGHT_LISTS else sorted(curriculum.FAMILIES)
-    lesson = _drawn(curriculum, rng.choice(families), rng)
+    taught = making.taught()
+    if rng.random() < STRANGE_LISTS:
+        return reading(spelling, None, _untaught(curriculum, taught, rng))
+    lesson = _drawn(curriculum, rng.choice(taught), rng)
     kind = rng.random()
     if kind < READINGS:
-        return reading(spelling, lesson)
+        return reading(spelling, lesson, lesson.task)
     if kind < SHORT_LISTS:
         return settings(spelling, lesson, lesson.task)
-    head = Crew.head_of(default_company(), "programmer", lesson.task)
+    head = Crew.head_of(_company(), "programmer", lesson.task)
     between = "".join(_drawn(curriculum, lesson.family, rng).program.files.values())
     start = rng.randrange(len(between))
     return settings(spelling, lesson, head, between[start : start + rng.randrange(2_400)])
@@ -241,7 +251,7 @@ def prepare(
 
 def held_out_rows(making: Making, spelling: Spelling, most: int) -> Rows:
     """The streams of held-out lessons, half of them with a fault."""
-    bundle = default_company()
+    bundle = _company()
     lessons = making.held_out()
     step = max(1, len(lessons) // most)
     found: list[Row] = []

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chatdev.chain.pieces import numbered, pieces
+
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
 
@@ -47,24 +49,33 @@ def settings_of(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def agreed(lesson: Lesson) -> str:
-    """What the analysis of a lesson's task says: the task again, each phrase with what it tells behind it; then the
+    """What the analysis of a lesson's task says: the task piece by piece, each with what it tells behind it; then the
     whole list, what was chosen and the settings word for word as the program has them.
 
     Whoever writes the program or its tests copies lines; only here the task has to be read, and while it is copied
-    what a phrase tells is asked right behind that phrase.
+    what a piece tells is asked right behind it.
     """
     return f"{read_aloud(lesson)}\n\n{listed(lesson)}"
 
 
+def read_unknown(task: str) -> str:
+    """The same of a task that nobody taught: there is nothing to say but that."""
+    return f"{numbered(task)} [PROGRAM = unknown]"
+
+
 def read_aloud(lesson: Lesson) -> str:
-    """The task with `[NAME = value]` behind every phrase that tells something."""
+    """The task in numbered pieces, each with `[NAME = value]` for everything that it tells."""
     written = settings_of({"list": listed(lesson)})
-    text, done = "", 0
-    for mark in lesson.marks:
-        told = {name.upper(): lesson.choices.get(name, lesson.family) for name in mark.names}
-        lines = [f"{name} = {written.get(name, _written(value))}" for name, value in told.items()]
-        text, done = f"{text}{lesson.task[done : mark.end]} [{', '.join(lines)}]", mark.end
-    return text + lesson.task[done:]
+    marks, done, found = list(lesson.marks), 0, []
+    for number, piece in enumerate(pieces(lesson.task), 1):
+        done = lesson.task.index(piece, done) + len(piece)
+        line = f"{number}: {piece}"
+        while marks and marks[0].end <= done:
+            for name in marks.pop(0).names:
+                value = written.get(name.upper(), _written(lesson.choices.get(name, lesson.family)))
+                line += f" [{name.upper()} = {value}]"
+        found.append(line)
+    return "\n".join(found)
 
 
 def listed(lesson: Lesson) -> str:

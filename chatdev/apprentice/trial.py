@@ -14,7 +14,7 @@ from chatdev.llm.base import SayLimits
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
 
-LONGEST = 300
+LONGEST = 500
 """Tokens of a reply that is tried."""
 
 

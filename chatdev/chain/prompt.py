@@ -17,6 +17,7 @@ from chatdev.chain.agent import Agent
 from chatdev.chain.brief import Brief, Item
 from chatdev.chain.filemap import file_map, relevance
 from chatdev.chain.interfaces import interfaces
+from chatdev.chain.pieces import numbered
 from chatdev.chain.requests import MOST, Wanted, answer
 from chatdev.chain.views import imports, only_tests, sources, suspects
 from chatdev.chain.words import Words
@@ -110,6 +111,8 @@ class Composer:
                 lambda: self._once("interfaces", interfaces(self._files(), room), agent, shown),
                 lambda: bool(self._files()),
             )
+        if name == "pieces":
+            return Printed(lambda: numbered(self._brief.text("task")), lambda: bool(numbered(self._brief.text("task"))))
         if name == "imports":
             return Printed(lambda: imports(self._files()), lambda: bool(imports(self._files())))
         if name == "changes":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 BUILT_IN: dict[str, str] = {
     "task": "What the person asked for, word for word.",
+    "pieces": "The task in numbered pieces, one line each; empty when the task is long.",
     "background": "What every agent is told about the company.",
     "gui": "A sentence asking for a graphical interface; empty when the company does not want one.",
     "files": "The files of the product as they are now.",

@@ -27,7 +27,7 @@ LINE = "the bundled apprentice knows 2 kinds of small programs; for anything els
 def weights(tmp_path, monkeypatch, tokenizer):
     """A package with weights in it."""
     folder = tmp_path / "weights"
-    export(new(Shape(32, 2, 2, 1, 64, 1200), tokenizer, 0), tokenizer, folder)
+    export(new(Shape(32, 2, 2, 1, 64, 1200, 16), tokenizer, 0), tokenizer, folder)
     (folder / apprentice.FACTS).write_text(json.dumps({"families": ["counter", "snake"]}), encoding="utf-8")
     monkeypatch.setattr(apprentice, "WEIGHTS", folder)
     return folder

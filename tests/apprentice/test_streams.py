@@ -24,7 +24,7 @@ from chatdev.sandbox.bundle import bundle_of
 from chatdev.sandbox.job import Job, Step
 from tests.apprentice import tiny
 
-TINY = Shape(32, 2, 2, 1, 64, 1200)
+TINY = Shape(32, 2, 2, 1, 64, 1200, 16)
 
 
 def fault_of(number):

@@ -32,7 +32,7 @@ from chatdev.llm.local import open_local
 from tests.apprentice import tiny
 from tests.chain.house import chatdev, only_product
 
-TINY = Shape(32, 2, 2, 1, 64, 1200)
+TINY = Shape(32, 2, 2, 1, 64, 1200, 16)
 RECIPE = Recipe(tokens=16_000, batch=1024, lr=3e-3, shortest=512, drills=0.1, window=384, measure=6_000)
 
 
@@ -166,14 +166,18 @@ def test_a_training_begins_where_an_earlier_one_ended(tmp_path, tokenizer):
 
 
 def test_fresh_weights_copy_what_came_before(tokenizer):
-    """The two heads that are built in: a random run of tokens comes again, and many of its tokens are foretold."""
-    network = new(Shape(192, 2, 3, 3, 256, 1200), tokenizer, 1)
+    """The heads that are built in: a random run of tokens comes again, and its tokens are foretold."""
+    network = new(Shape(192, 2, 4, 4, 256, 1200), tokenizer, 1)
+    network.set_attn_implementation("eager")
     dice = torch.Generator().manual_seed(1)
     run, other = (torch.randint(6, len(tokenizer), (8, count), generator=dice) for count in (24, 200))
+    first = torch.full((8, 1), tokenizer.bos_token_id)
     with torch.no_grad():
-        found = network(input_ids=torch.cat([run, other, run], dim=1)).logits[:, -23:-1].argmax(-1)
-    right = (found == run[:, 2:]).float().mean()
-    assert right > 0.7, f"{right:.2f} of the tokens, by chance it would be 0.001"
+        seen = network(input_ids=torch.cat([first, run, other, run], dim=1), output_attentions=True)
+    right = (seen.logits[:, -23:-1].argmax(-1) == run[:, 2:]).float().mean()
+    assert right > 0.95, f"{right:.2f} of the tokens, by chance it would be 0.001"
+    # Where nothing was said before, the heads look at the first token, which has nothing to be copied.
+    assert (seen.attentions[1][:, :2, 30:220, 0] > 0.5).float().mean() > 0.95
 
 
 def test_the_heads_that_copy_stay_as_they_are_until_the_network_uses_them(tmp_path, tokenizer, spelling, rows):
