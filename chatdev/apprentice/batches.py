@@ -48,7 +48,7 @@ class Mix:
     emphasis: float = 2.0
     """Weight of a token that spells a value of the task."""
     opening: float = 1.0
-    """Weight of the first token of a reply: it says which program is meant, and what follows hardly asks that again."""
+    """Weight of the first token of a reply: what it decides is hardly asked again by what follows."""
 
     def drilled(self, progress: float) -> float:
         """The share of drills at this point of the training: all of it first, then falling until rows are whole."""

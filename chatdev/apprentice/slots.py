@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SETTING = re.compile(r"^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*$", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*\n)+", re.MULTILINE)
+_MARK = re.compile(r"\[[A-Z_]+ = [^\n]*?\](?= \[|\n+|\Z)\n*")
 _CHECK = re.compile(r"^ *assert .*$", re.MULTILINE)
 
 
@@ -95,8 +96,9 @@ def _written(value: str | int | bool) -> str:
 
 
 def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:
-    """(start, end, in a settings block) of every value in settings and in assertions, and of texts anywhere."""
-    found: list[tuple[int, int, bool]] = []
+    """(start, end, in a settings block) of every value in settings and in assertions, of texts anywhere, and of all
+    that is said of a piece of a task."""
+    found = [(*match.span(), False) for match in _MARK.finditer(text)]
     settings = [match.span() for match in _SETTING.finditer(text)]
     checks = [match.span() for match in _CHECK.finditer(text)]
     for value in values:

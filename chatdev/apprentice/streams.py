@@ -126,9 +126,8 @@ class Book:
         self.ids += self.spelling.plain(clean(text))
         if learn:
             self.own.append((start, len(self.ids)))
-            if values:
-                found = token_spans(clean(text), values, self.spelling.speller.tokenizer)
-                self.values += [Span(start + one.start, start + one.end, one.setting) for one in found]
+            found = token_spans(clean(text), values, self.spelling.speller.tokenizer)
+            self.values += [Span(start + one.start, start + one.end, one.setting) for one in found]
         self._after_reply, self._ends_open = True, learn and ended
         return start, len(self.ids)
 

@@ -1,15 +1,18 @@
 """The apprentice's tokenizer: byte-level BPE on the curriculum's dialogues.
 
-Every digit is a token. The text that the merges are learned from is cut where the values of slots (names, titles,
-texts) stand, so that open words fall into short pieces which have to be copied one by one, and not into words that can
-be known by heart. Indented code is merged beyond words, whole lines at best: a program takes half the tokens so, and
-what varies in it, numbers and quoted texts, stays apart. A stream always begins with the same sink token.
+Two digits are a token at most. The text that the merges are learned from is cut where the values of slots (names,
+titles, texts) stand, so that open words fall into short pieces which have to be copied one by one, and not into words
+that can be known by heart. Only words that are said often take the blank before them along, so that an open word is
+spelled alike in a sentence and between quotes. Indented code is merged beyond words, whole lines at best: a program
+takes half the tokens so, and what varies in it, numbers and quoted texts, stays apart. A stream always begins with the
+same sink token.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +33,21 @@ SENTENCES = r"\"\"\"[^\n\p{N}\"]*(?:\"\"\")?"
 """A docstring of one line."""
 NAMES = r" ?\p{L}+(?:[_.(\[=)]+\p{L}+)+[(\[)\]:,.]*"
 """Words that signs of code join."""
-WORDS = r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""A word with the blank before it, one digit, a run of signs, a run of blanks."""
-MERGED = f"{LINES}|{SENTENCES}|{NAMES}|{WORDS}"
-"""What is merged at most."""
+WORDS = r"\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""A word, two digits, a run of signs, a run of blanks."""
+OFTEN = 1_200
+"""Words that take the blank before them along."""
+NUMBERS = 300
+"""Times that all numbers of two digits are read, so that each becomes a token."""
 LONGEST = 120
 """Bytes of a token."""
+
+
+def merged(texts: Iterable[str]) -> str:
+    """What is merged at most, as a regular expression."""
+    counts = Counter(word for text in texts for word in re.findall(r"(?<= )[^\W\d_]+", text))
+    often = "|".join(word for word, _ in counts.most_common(OFTEN))
+    return rf"{LINES}|{SENTENCES}|{NAMES}| (?:{often})(?!\p{{L}})|{WORDS}"
 
 
 def train(texts: Iterable[str], size: int) -> Any:
@@ -43,10 +55,11 @@ def train(texts: Iterable[str], size: int) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
+    texts = [*texts, *([" ".join(f"{number:02d}" for number in range(100))] * NUMBERS)]
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(MERGED), "isolated"),
+            pre_tokenizers.Split(Regex(merged(texts)), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -46,7 +46,7 @@ class Options:
     shortest: int = 384
     grown: float = 0.3
     emphasis: float = 2.0
-    opening: float = 12.0
+    opening: float = 4.0
     lessons: int = 20_000
     vocabulary: int = 0
     seed: int = 0
@@ -100,7 +100,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--shortest", type=int, help="Longest row at the beginning.  [default: 384]")
 @click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
 @click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")
-@click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 12]")
+@click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 4]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
 @click.option("--families", callback=_names, help="Families that are taught, as a,b,c.  [default: all]")

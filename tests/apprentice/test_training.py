@@ -216,11 +216,14 @@ def test_a_drill_can_be_answered_from_what_stands_before(tokenizer, spelling):
                     assert value in told
 
 
-def test_values_are_masked_from_the_tokenizer_and_digits_stand_alone(tokenizer):
+def test_values_are_masked_from_the_tokenizer_and_spelled_alike_everywhere(tokenizer):
     lesson = tiny.lesson("counter", 0)
     name = lesson.choices["name"]
     assert masked(f'a "{name}" b', lesson) == ['a "', '" b']
-    assert all(len(token.strip("Ġ")) == 1 for token in tokenizer.tokenize("1234567890"))
+    assert tokenizer.tokenize(" 1234567") == ["Ġ", "12", "34", "56", "7"]
+    assert tokenizer.tokenize(" Zirpel") == ["Ġ", *tokenizer.tokenize("Zirpel")]
+    assert len(tokenizer.tokenize("Zirpel")) > 2
+    assert tokenizer.tokenize(" program")[0].startswith("Ġpro")
     assert tokenizer.decode(tokenizer("Grüße, 你好 🐍")["input_ids"]) == "Grüße, 你好 🐍"
 
 
