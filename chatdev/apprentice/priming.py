@@ -14,7 +14,7 @@ Where no place has them, it looks at the stream's first token and copies nothing
 mistaken for something that it tells.
 
 The first steps of a training, which learn how often each token occurs, destroy all that: `primed_parts` names what has
-to be kept until the network has learned to use it.
+to be kept until the network has learned to use it. The first layer does nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -78,10 +78,14 @@ def primed_parts(network: Any) -> list[Part]:
         places = ((of.q_proj, False, head), (of.k_proj, False, kept), (of.v_proj, False, kept), (of.o_proj, True, head))
         for matrix, columns, at in places:
             found[id(matrix), columns, at] = Part(matrix.weight, columns, at * size, size)
-    # What the first layer's heads read: a smaller gain of the shared direction alone makes them look everywhere.
-    model, width = network.model, config.hidden_size
+    # What those heads read: a smaller gain of the shared direction alone makes them look everywhere.
+    model, width, counts = network.model, config.hidden_size, _counts(network)
     gains = [Part(layer.input_layernorm.weight, False, 0, width) for layer in model.layers[:2]]
-    return [*found.values(), *gains, Part(model.embed_tokens.weight, True, 0, OWN + _counts(network)[0])]
+    codes = Part(model.embed_tokens.weight, True, 0, OWN + counts[0] + sum(counts))
+    # Whatever else the first layer said would drown the codes: a training made it twelve times as loud.
+    first = model.layers[0]
+    silent = [Part(matrix.weight, False, 0, width) for matrix in (first.self_attn.o_proj, first.mlp.down_proj)]
+    return [*found.values(), *gains, codes, *silent]
 
 
 @torch.no_grad()
@@ -114,6 +118,8 @@ def prime(network: Any, seed: int) -> None:
     for part in primed_parts(network):
         if "self_attn" in names[id(part.weight)]:
             part.view().mul_(0.1)
+    first.o_proj.weight.zero_()
+    network.model.layers[0].mlp.down_proj.weight.zero_()
 
     plain = SPREAD * ((len(code) + len(free)) / width + SHARED**2) ** 0.5
     strength = (BACK * size**0.5) ** 0.5 / (SHARED * SPREAD * width**0.5 / plain)
@@ -125,7 +131,6 @@ def prime(network: Any, seed: int) -> None:
         first.k_proj.weight[low : low + fast, 0] = strength
         first.v_proj.weight[low : low + count] = 0
         first.v_proj.weight[low + torch.arange(count), code[:count]] = 1
-        first.o_proj.weight[:, at : at + count] = 0
         first.o_proj.weight[written[head], at + torch.arange(count)] = WRITTEN * plain
 
     # Behind the first layer: the embedding, what all share, and the codes that were written.
