@@ -47,9 +47,10 @@ def distill(
     Raises:
         UserError: no such model or journal, or nothing in them to learn.
     """
+    from chatdev.apprentice.recipe import Recipe
     from chatdev.apprentice.shards import Rows
     from chatdev.apprentice.streams import Spelling
-    from chatdev.apprentice.training import Recipe, Training
+    from chatdev.apprentice.training import Training
     from chatdev.llm.local import open_local
     from chatdev.llm.local.rope import UnsupportedModelError
 

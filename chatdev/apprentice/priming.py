@@ -68,96 +68,117 @@ class Part:
 
 def primed_parts(network: Any) -> list[Part]:
     """The parts of a network that `prime` writes, or that what it writes depends on."""
-    config = network.config
-    heads, kept_heads, size = config.num_attention_heads, config.num_key_value_heads, _size(network)
-    found: dict[tuple[int, bool, int], Part] = {}
-    looking = [(0, head, head * kept_heads // heads) for head in range(len(_counts(network)))]
-    looking += [(1, kept * heads // kept_heads, kept) for kept in range(min(COPIERS, kept_heads))]
-    for layer, head, kept in looking:
-        of = network.model.layers[layer].self_attn
-        places = ((of.q_proj, False, head), (of.k_proj, False, kept), (of.v_proj, False, kept), (of.o_proj, True, head))
-        for matrix, columns, at in places:
-            found[id(matrix), columns, at] = Part(matrix.weight, columns, at * size, size)
+    model, counts = network.model, _counts(network)
+    heads, kept_heads, size, width = _sizes(network)
+    first, second = model.layers[0], model.layers[1]
+    found: dict[tuple[int, int], Part] = {}
+    for head in range(len(counts)):
+        of, kept = first.self_attn, head * kept_heads // heads
+        for matrix, at in ((of.q_proj, head), (of.k_proj, kept), (of.v_proj, kept)):
+            found[id(matrix), at] = Part(matrix.weight, False, at * size, size)
+    for head, kept in _copiers(network):
+        of = second.self_attn
+        for matrix, at in ((of.q_proj, head), (of.k_proj, kept), (of.v_proj, kept), (of.o_proj, head)):
+            found[id(matrix), at] = Part(matrix.weight, matrix is of.o_proj, at * size, size)
     # What those heads read: a smaller gain of the shared direction alone makes them look everywhere.
-    model, width, counts = network.model, config.hidden_size, _counts(network)
-    gains = [Part(layer.input_layernorm.weight, False, 0, width) for layer in model.layers[:2]]
+    gains = [Part(layer.input_layernorm.weight, False, 0, width) for layer in (first, second)]
     codes = Part(model.embed_tokens.weight, True, 0, OWN + counts[0] + sum(counts))
     # Whatever else the first layer said would drown the codes: a training made it twelve times as loud.
-    first = model.layers[0]
     silent = [Part(matrix.weight, False, 0, width) for matrix in (first.self_attn.o_proj, first.mlp.down_proj)]
     return [*found.values(), *gains, codes, *silent]
 
 
 @torch.no_grad()
-def prime(network: Any, seed: int) -> None:
+def prime(network: Any) -> None:
     """Build the heads into the first two layers of a fresh Llama with tied embeddings.
 
     Args:
         network: at least two layers deep; other weights of it stay as they were drawn.
-        seed: draws the codes.
     """
-    config = network.config
-    width, heads, kept_heads = config.hidden_size, config.num_attention_heads, config.num_key_value_heads
-    size, counts = _size(network), _counts(network)
-    slow, half, fast = _slow(network), size // 2, min(FAST, size // 2)
-    speeds = network.model.rotary_emb.inv_freq.float().cpu()
-    first, second = network.model.layers[0].self_attn, network.model.layers[1].self_attn
+    width, counts = network.config.hidden_size, _counts(network)
     sizes = [OWN, counts[0], *counts, width - OWN - counts[0] - sum(counts)]
     _, code, *written, free = torch.split(torch.arange(width), sizes)
-
-    embeddings = network.model.embed_tokens.weight
-    embeddings[:, :OWN] = 0
-    embeddings[:, written[0][0] : written[-1][-1] + 1] = 0
-    # All of one length, or a longer one would be looked at before the nearer one.
-    for some in (code, free):
-        embeddings[:, some] *= SPREAD * len(some) ** 0.5 / embeddings[:, some].norm(dim=1, keepdim=True).clamp_min(1e-6)
-    embeddings[config.bos_token_id] = 0
-    embeddings[config.bos_token_id, 1] = SPREAD * width**0.5
-    embeddings[:, 0] = SHARED * SPREAD * width**0.5
     names = {id(weight): name for name, weight in network.named_parameters()}
     for part in primed_parts(network):
         if "self_attn" in names[id(part.weight)]:
             part.view().mul_(0.1)
-    first.o_proj.weight.zero_()
-    network.model.layers[0].mlp.down_proj.weight.zero_()
-
+    _spell(network, code, written, free)
     plain = SPREAD * ((len(code) + len(free)) / width + SHARED**2) ** 0.5
-    strength = (BACK * size**0.5) ** 0.5 / (SHARED * SPREAD * width**0.5 / plain)
-    for head, count in enumerate(counts):
-        at, low = head * size, head * kept_heads // heads * size
-        turn = speeds * (head + 1)
-        first.q_proj.weight[at : at + fast, 0] = strength * turn[:fast].cos()
-        first.q_proj.weight[at + half : at + half + fast, 0] = -strength * turn[:fast].sin()
-        first.k_proj.weight[low : low + fast, 0] = strength
-        first.v_proj.weight[low : low + count] = 0
-        first.v_proj.weight[low + torch.arange(count), code[:count]] = 1
-        first.o_proj.weight[written[head], at + torch.arange(count)] = WRITTEN * plain
-
+    _look_back(network, code, written, plain)
     # Behind the first layer: the embedding, what all share, and the codes that were written.
     scale = (plain**2 + sum(counts) / width * (WRITTEN * SPREAD) ** 2) ** 0.5
+    _copy(network, code, written, free, scale)
+
+
+def _spell(network: Any, code: Tensor, written: list[Tensor], free: Tensor) -> None:
+    """Give every embedding its code, and nothing where codes will be written.
+
+    All are of one length, or a longer one would be looked at before the nearer one.
+    """
+    embeddings, width = network.model.embed_tokens.weight, network.config.hidden_size
+    embeddings[:, torch.cat([torch.arange(OWN), *written])] = 0
+    for some in (code, free):
+        embeddings[:, some] *= SPREAD * len(some) ** 0.5 / embeddings[:, some].norm(dim=1, keepdim=True).clamp_min(1e-6)
+    first_token = network.config.bos_token_id
+    embeddings[first_token] = 0
+    embeddings[first_token, 1] = SPREAD * width**0.5
+    embeddings[:, 0] = SHARED * SPREAD * width**0.5
+
+
+def _look_back(network: Any, code: Tensor, written: list[Tensor], plain: float) -> None:
+    """Let the first layer write the codes of the tokens before; `plain` is what its input is divided by."""
+    heads, kept_heads, size, width = _sizes(network)
+    half, fast = size // 2, min(FAST, size // 2)
+    speeds, layer = network.model.rotary_emb.inv_freq.float().cpu(), network.model.layers[0]
+    of = layer.self_attn
+    of.o_proj.weight.zero_()
+    layer.mlp.down_proj.weight.zero_()
+    strength = (BACK * size**0.5) ** 0.5 / (SHARED * SPREAD * width**0.5 / plain)
+    for head, there in enumerate(written):
+        at, low, count = head * size, head * kept_heads // heads * size, len(there)
+        turn = speeds * (head + 1)
+        of.q_proj.weight[at : at + fast, 0] = strength * turn[:fast].cos()
+        of.q_proj.weight[at + half : at + half + fast, 0] = -strength * turn[:fast].sin()
+        of.k_proj.weight[low : low + fast, 0] = strength
+        of.v_proj.weight[low : low + count] = 0
+        of.v_proj.weight[low + torch.arange(count), code[:count]] = 1
+        of.o_proj.weight[there, at + torch.arange(count)] = WRITTEN * plain
+
+
+def _copy(network: Any, code: Tensor, written: list[Tensor], free: Tensor, scale: float) -> None:
+    """Let heads of the second layer copy what followed the same tokens; `scale` is what its input is divided by."""
+    _, _, size, width = _sizes(network)
+    slow, half, of = _slow(network), size // 2, network.model.layers[1].self_attn
+    # The first token has no code, so it is divided by less.
     lone = SPREAD * (1 + SHARED**2) ** 0.5
-    nowhere = (
-        (sum(MATCHES[:2][: len(counts)]) - NOWHERE) * size**0.5 / (SHARED * width * SPREAD**2 / scale / lone)
-    ) ** 0.5
-    for kept in range(min(COPIERS, kept_heads)):
-        at, low, copied = kept * heads // kept_heads * size, kept * size, free[kept * size : (kept + 1) * size]
+    wanted = (sum(MATCHES[:2][: len(written)]) - NOWHERE) * size**0.5
+    nowhere = (wanted / (SHARED * width * SPREAD**2 / scale / lone)) ** 0.5
+    for head, kept in _copiers(network):
+        at, low, copied = head * size, kept * size, free[kept * size : (kept + 1) * size]
         places = iter(slow)
         for here, there, match in zip([code, *written], written, MATCHES, strict=False):
             count = len(there)
             strength = (match * size**0.5 / count) ** 0.5 / (WRITTEN * SPREAD / scale)
             compared = torch.tensor([next(places) for _ in range(count)])
-            second.q_proj.weight[at + compared, here[:count]] = strength * (WRITTEN if here is code else 1)
-            second.k_proj.weight[low + compared, there] = strength
+            of.q_proj.weight[at + compared, here[:count]] = strength * (WRITTEN if here is code else 1)
+            of.k_proj.weight[low + compared, there] = strength
         # The slowest pair of dimensions, which is left out of what is compared.
-        second.q_proj.weight[at + half - 1, 0] = nowhere
-        second.k_proj.weight[low + half - 1, 1] = nowhere
-        second.v_proj.weight[low + torch.arange(len(copied)), copied] = 1
-        second.o_proj.weight[copied, at + torch.arange(len(copied))] = COPY * scale
+        of.q_proj.weight[at + half - 1, 0] = nowhere
+        of.k_proj.weight[low + half - 1, 1] = nowhere
+        of.v_proj.weight[low + torch.arange(len(copied)), copied] = 1
+        of.o_proj.weight[copied, at + torch.arange(len(copied))] = COPY * scale
 
 
-def _size(network: Any) -> int:
-    size: int = network.config.head_dim
-    return size
+def _sizes(network: Any) -> tuple[int, int, int, int]:
+    """Heads, heads of keys, dimensions of a head, width."""
+    config = network.config
+    return config.num_attention_heads, config.num_key_value_heads, config.head_dim, config.hidden_size
+
+
+def _copiers(network: Any) -> list[tuple[int, int]]:
+    """The heads that copy, each with its head of keys."""
+    heads, kept_heads, _, _ = _sizes(network)
+    return [(kept * heads // kept_heads, kept) for kept in range(min(COPIERS, kept_heads))]
 
 
 def _slow(network: Any) -> list[int]:
@@ -169,7 +190,7 @@ def _slow(network: Any) -> list[int]:
 
 def _counts(network: Any) -> list[int]:
     """Directions of the code of each token that is compared: as many as the head and the width have room for."""
-    config = network.config
-    shares = SHARES[: config.num_attention_heads]
-    room = min(len(_slow(network)) / sum(shares), (config.hidden_size - OWN) / 2 / (shares[0] + sum(shares)))
+    heads, _, _, width = _sizes(network)
+    shares = SHARES[:heads]
+    room = min(len(_slow(network)) / sum(shares), (width - OWN) / 2 / (shares[0] + sum(shares)))
     return [max(1, int(room * share)) for share in shares]

@@ -68,9 +68,8 @@ def read_aloud(lesson: Lesson) -> str:
     """The task in numbered pieces, each with `[NAME = value]` for everything that it tells."""
     written = settings_of({"list": listed(lesson)})
     marks, done, found = list(lesson.marks), 0, []
-    for number, piece in enumerate(pieces(lesson.task), 1):
+    for line, piece in zip(numbered(lesson.task).splitlines(), pieces(lesson.task), strict=True):
         done = lesson.task.index(piece, done) + len(piece)
-        line = f"{number}: {piece}"
         while marks and marks[0].end <= done:
             for name in marks.pop(0).names:
                 value = written.get(name.upper(), _written(lesson.choices.get(name, lesson.family)))

@@ -209,9 +209,10 @@ def train(
     """Train for some minutes or to the end; True when it is done."""
     import torch
 
+    from chatdev.apprentice.recipe import Recipe
     from chatdev.apprentice.shards import Rows, held_out_rows
     from chatdev.apprentice.streams import Spelling
-    from chatdev.apprentice.training import Recipe, Training
+    from chatdev.apprentice.training import Training
     from chatdev.apprentice.trial import free_slots
 
     if threads:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from chatdev.chain.crew import Crew, model_name
+from chatdev.chain.pieces import numbered
 from chatdev.company import CompanyBundle, Phase
 from chatdev.company.steps import CheckStep, LoopStep, PhaseStep
 from chatdev.errors import UserError
@@ -129,7 +130,7 @@ def _steps(
 
 def _sizes(bundle: CompanyBundle, phase: Phase, task: str) -> tuple[int, int]:
     head = Crew.head_of(bundle, phase.assistant, task)
-    text = len(head) + len(phase.prompt)
+    text = len(head) + len(phase.prompt) + (len(numbered(task)) if "pieces" in phase.reads else 0)
     whole = {"files", "sources", "suspects", "reviewed"} & set(phase.reads)
     files = TYPICAL_FILES if whole else TYPICAL_FILES // 5 if "interfaces" in phase.reads else 0
     limit = phase.reply_tokens or bundle.company.limits.reply_tokens

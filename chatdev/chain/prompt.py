@@ -111,12 +111,13 @@ class Composer:
                 lambda: self._once("interfaces", interfaces(self._files(), room), agent, shown),
                 lambda: bool(self._files()),
             )
-        if name == "pieces":
-            return Printed(lambda: numbered(self._brief.text("task")), lambda: bool(numbered(self._brief.text("task"))))
-        if name == "imports":
-            return Printed(lambda: imports(self._files()), lambda: bool(imports(self._files())))
-        if name == "changes":
-            return Printed(lambda: "\n".join(self._changes(agent)), lambda: bool(self._changes(agent)))
+        made: dict[str, Callable[[], str]] = {
+            "pieces": lambda: numbered(self._brief.text("task")),
+            "imports": lambda: imports(self._files()),
+            "changes": lambda: "\n".join(self._changes(agent)),
+        }
+        if name in made:
+            return Printed(made[name], lambda: bool(made[name]()))
         return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
 
     def _show(self, name: str, agent: Agent, shown: list[Item]) -> str:

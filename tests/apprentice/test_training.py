@@ -13,18 +13,19 @@ from click.testing import CliRunner
 from chatdev.apprentice.batches import Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
-from chatdev.apprentice.drills import READ_ALOUD, drill
+from chatdev.apprentice.drills import READ_ALOUD, drill, reading
 from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
+from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
 from chatdev.apprentice.streams import READ, SETTING, VALUE
 from chatdev.apprentice.tokenizer import dialogues, masked, save
 from chatdev.apprentice.tokenizer import train as train_tokenizer
 from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
-from chatdev.apprentice.training import Recipe, Training, _slots
+from chatdev.apprentice.training import Training, _slots
 from chatdev.cli import cli
 from chatdev.errors import UserError
 from chatdev.llm.base import SayLimits
@@ -109,6 +110,12 @@ def test_the_token_that_a_reply_begins_with_weighs_what_the_recipe_says(tokenize
                 assert weight == wanted
                 seen[weight] += 1
     assert set(seen) == {0, 1, 3, 12}
+
+
+def test_what_is_said_of_a_piece_counts_as_a_value(tokenizer, spelling):
+    row = reading(spelling, None, "Build a chess engine, with clocks.")
+    heavy = [one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind == VALUE]
+    assert tokenizer.decode(heavy).strip() == "[PROGRAM = unknown]"
 
 
 def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks(tokenizer, spelling, rows):
