@@ -144,7 +144,7 @@ def perplexity(given: Any) -> None:
     from chatdev.llm.local.perplexity import Plan, figure, measure
 
     model = open_local(given.model, precision="fp32")
-    ids, head = dialogue(model, given.tokens)
+    ids, head = dialogue(given, model, given.tokens)
     text = torch.tensor(ids, device=model.network.device)
     trained, window = model.network.config.max_position_embeddings, model.settings.window
     with torch.no_grad():
@@ -165,7 +165,7 @@ def attention(given: Any) -> None:
     from chatdev.llm.local.plot import Line, draw
 
     model = open_local(given.model, precision="fp32")
-    ids, head = dialogue(model, 2_048)
+    ids, head = dialogue(given, model, 2_048)
     model.network.set_attn_implementation("eager")
     with torch.no_grad():
         piece = torch.tensor(ids[: min(1_536, model.settings.window)], device=model.network.device)[None]
@@ -210,12 +210,11 @@ def start(given: Any) -> None:
 
 
 def taught(given: Any) -> list[Any]:
-    """The held-out lessons of the families that a model was taught; all where it does not say."""
+    """The held-out lessons of the families that a model was taught; of all where it does not say."""
     from chatdev.apprentice import facts
     from chatdev.apprentice.curriculum import FAMILIES, held_out
 
-    families = facts(Path(given.model)).get("families", FAMILIES)
-    return [one for one in held_out() if one.family in families]
+    return held_out(facts(Path(given.model)).get("families", FAMILIES))
 
 
 def company(given: Any, task: str, seed: int) -> dict[str, Any]:
@@ -234,28 +233,21 @@ def company(given: Any, task: str, seed: int) -> dict[str, Any]:
 def refuses(model: Any, task: str) -> bool:
     """Whether a model says of a task that it does not know it."""
     from chatdev.apprentice.rehearsal import default_company
-    from chatdev.apprentice.trial import LONGEST
+    from chatdev.apprentice.trial import analysed
     from chatdev.chain.conclusion import is_done
-    from chatdev.chain.crew import Crew
-    from chatdev.llm.base import SayLimits
 
-    bundle = default_company()
-    phase = bundle.phases["demand_analysis"]
-    stream = model.open(Crew.head_of(bundle, phase.assistant, task))
-    stream.hear(phase.prompt.strip() + "\n")
-    return is_done("".join(stream.say(SayLimits(tokens=LONGEST))), phase.stop_when)
+    return is_done(analysed(model, task), default_company().phases["demand_analysis"].stop_when)
 
 
-def dialogue(model: Any, tokens: int) -> tuple[list[int], int]:
+def dialogue(given: Any, model: Any, tokens: int) -> tuple[list[int], int]:
     """A programmer's stream over many held-out lessons, and the length of its pinned head."""
     from chatdev.apprentice.course import course_of
-    from chatdev.apprentice.curriculum import held_out
     from chatdev.apprentice.rehearsal import default_company, rehearse
     from chatdev.apprentice.streams import Book, Spelling
     from chatdev.chain.crew import Crew
 
     bundle, spelling = default_company(), Spelling.of(model.tokenizer, model.ends)
-    lessons = held_out()
+    lessons = taught(given)
     book = Book(spelling, Crew.head_of(bundle, "programmer", lessons[0].task))
     number = 0
     while len(book.ids) < tokens:

@@ -264,14 +264,14 @@ def finish(out: Path, options: Options) -> None:
     from chatdev.apprentice.card import card
     from chatdev.apprentice.digest import prompt_digests
 
-    curriculum = importlib.import_module(options.curriculum)
+    curriculum, making = importlib.import_module(options.curriculum), options.making(out)
     path = out / "log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     log = [json.loads(line) for line in lines]
     held = [line for line in log if "held_out" in line]
     facts = {
-        "families": options.making(out).taught(),
-        "curriculum": curriculum.digest(curriculum.held_out()),
+        "families": making.taught(),
+        "curriculum": curriculum.digest(making.held_out()),
         "prompts": prompt_digests(),
         "options": asdict(options),
         "measured": held[-1] if held else {},

@@ -28,24 +28,20 @@ def free_slots(network: Any, tokenizer: Any, lessons: Sequence[Lesson]) -> dict[
         wanted = settings_of({"list": agreed(lesson)})
         told = told_values(lesson)
         asked = {name: what for name, what in wanted.items() if any(_is(value, what) for value in told)}
-        got = settings_of({"list": analysed(model, lesson)})
+        got = settings_of({"list": analysed(model, lesson.task)})
         count += len(asked)
         right += sum(got.get(name) == what for name, what in asked.items())
     return {"slots_free": right / max(1, count)}
 
 
-def analysed(model: Any, lesson: Lesson) -> str:
-    """What a model answers when a lesson's task is analysed."""
+def analysed(model: Any, task: str) -> str:
+    """What a model answers when a task is analysed."""
     from chatdev.chain.crew import Crew
 
     bundle = default_company()
-    told = next(
-        event["text"]
-        for event in rehearse(lesson, Course(), bundle, None).events
-        if event.kind == "told" and event["phase"] == "demand_analysis"
-    )
-    stream = model.open(Crew.head_of(bundle, bundle.phases["demand_analysis"].assistant, lesson.task))
-    stream.hear(told)
+    events = rehearse(None, Course(unknown=True), bundle, None, task=task).events
+    stream = model.open(Crew.head_of(bundle, bundle.phases["demand_analysis"].assistant, task))
+    stream.hear(next(event["text"] for event in events if event.kind == "told"))
     return "".join(stream.say(SayLimits(tokens=LONGEST)))
 
 

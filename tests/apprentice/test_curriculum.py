@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,18 @@ def test_held_out_lessons_are_different_and_recognised():
     assert all(is_held_out(one) for one in lessons)
     seen = [is_held_out(lesson(family, seed)) for family in FAMILIES for seed in range(20)]
     assert sum(seen) < len(seen) / 50
+
+
+def test_a_smaller_school_has_an_exam_of_the_same_size():
+    taught = sorted(FAMILIES)[:32]
+    lessons = held_out(taught)
+    shared = [one for one in held_out() if one.family in taught]
+    assert lessons[: len(shared)] == shared
+    assert len(lessons) == HELD_OUT > len(shared)
+    counts = Counter(one.family for one in lessons)
+    assert set(counts) == set(taught)
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert all(is_held_out(one) for one in lessons)
 
 
 def test_what_is_held_out_stays_the_same():

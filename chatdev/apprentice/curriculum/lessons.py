@@ -1,4 +1,4 @@
-"""Lessons: seeded draws of choices, the task that tells some of them, and the program. Two hundred are held out."""
+"""Lessons: seeded draws of choices, the task that tells some of them, and the program. Some are held out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from chatdev.apprentice.curriculum.pools import value_of
 
 FAMILIES: dict[str, FolderFamily] = families()
 HELD_OUT = 200
+RESERVED = 400
+"""Lessons that nothing is trained on: enough for an exam of two hundred in the families of a smaller school as well."""
 TOLD = (12, 18, 24, 22, 15, 9)
 """How often a task tells 0, 1, ... 5 slots."""
 OPEN_VALUES = 20
@@ -26,13 +28,18 @@ def lesson(family: str, seed: int) -> Lesson:
     return _lesson(FAMILIES[family], Draw("lesson", family, seed), fewest=0)
 
 
+def held_out(families: Iterable[str] = ()) -> list[Lesson]:
+    """Two hundred fixed lessons that nothing is trained on, evenly from the families that are taught, or from all."""
+    taught = set(families) or set(FAMILIES)
+    return [one for one in _reserved() if one.family in taught][:HELD_OUT]
+
+
 @cache
-def held_out() -> list[Lesson]:
-    """The fixed lessons that nothing is trained on, evenly from all families."""
+def _reserved() -> list[Lesson]:
     names = sorted(FAMILIES)
     found: list[Lesson] = []
     keys: set[str] = set()
-    for number in range(HELD_OUT):
+    for number in range(RESERVED):
         name = names[number % len(names)]
         for attempt in range(100):
             one = _lesson(FAMILIES[name], Draw("held out", name, number, attempt), fewest=2)
@@ -44,8 +51,8 @@ def held_out() -> list[Lesson]:
 
 
 def is_held_out(one: Lesson) -> bool:
-    """True when a lesson tells exactly what a held-out one tells."""
-    return _key(one) in _held_out_keys()
+    """True when a lesson tells exactly what a reserved one tells."""
+    return _key(one) in _reserved_keys()
 
 
 def digest(lessons: Iterable[Lesson]) -> str:
@@ -55,8 +62,8 @@ def digest(lessons: Iterable[Lesson]) -> str:
 
 
 @cache
-def _held_out_keys() -> frozenset[str]:
-    return frozenset(map(_key, held_out()))
+def _reserved_keys() -> frozenset[str]:
+    return frozenset(map(_key, _reserved()))
 
 
 def _key(one: Lesson) -> str:
