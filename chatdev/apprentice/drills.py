@@ -4,6 +4,7 @@
     recall     pairs of a word and a value; then the words in another order, each to be answered with its value
     settings   a real task, and only what its analysis says of it
     reading    the first half of that
+    building   everything that is said when its program is built, and hardly anything of what is asked and shown
 
 Deterministic for a given `random.Random`.
 """
@@ -18,6 +19,8 @@ from chatdev.apprentice.streams import Book, Row, Spelling
 from chatdev.chain.pieces import numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chatdev.apprentice.curriculum import Lesson
 
 SYLLABLES = """
@@ -27,6 +30,12 @@ re ri ro ru sa sche se si sko so sta su ta te thi ti to tra tu ul va ve vi vo wa
 """.split()  # noqa: SIM905
 READ_ALOUD = "Repeat these lines, and behind each say what it tells the program."
 LIST_THEN = "Then list what the program needs to know, one line each."
+WRITE = {
+    "coding": "Write the whole program.",
+    "test_writing": "Write tests for what the task promises.",
+    "manual": "Write the manual.",
+}
+"""What is asked for in each phase."""
 ASK = "List only what the program needs to know, one line each."
 
 
@@ -94,6 +103,18 @@ def reading(spelling: Spelling, lesson: Lesson | None, task: str) -> Row:
         book.say(read_unknown(task))
     else:
         book.say(read_aloud(lesson), values=told_values(lesson))
+    return book.row()
+
+
+def building(spelling: Spelling, lesson: Lesson, answer_in: Callable[[str], str]) -> Row:
+    """A program from its task to its manual: two thirds of a dialogue are prompts, so this teaches thrice as much."""
+    book = Book(spelling, lesson.task, "building")
+    book.hear(f"{numbered(lesson.task)}\n\n{READ_ALOUD} {LIST_THEN}")
+    values = told_values(lesson)
+    book.say(answer_in("demand_analysis"), values=values)
+    for phase, ask in WRITE.items():
+        book.hear(ask)
+        book.say(answer_in(phase), values=values)
     return book.row()
 
 

@@ -108,6 +108,11 @@ class Oracle:
             raise LookupError(f'the oracle has no answer in the phase "{self._phase}"')
         return say()
 
+    def answer_in(self, phase: str) -> str:
+        """The reply of any phase, without a company that asks."""
+        self._phase = phase
+        return self.answer()
+
     def _demand(self) -> str:
         assert self.lesson is not None
         program = self.lesson.program

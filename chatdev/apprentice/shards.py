@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chatdev.apprentice.course import Course, course_of
-from chatdev.apprentice.drills import reading, settings
+from chatdev.apprentice.drills import building, reading, settings
+from chatdev.apprentice.oracle import Oracle
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
 from chatdev.apprentice.streams import Row, Spelling
 from chatdev.chain.crew import Crew
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
     from chatdev.company import CompanyBundle
 
 CURRICULUM = "chatdev.apprentice.curriculum"
-PER_SHARD = 64
-"""Lessons of a shard."""
-PER_LIST = 2048
-"""Lessons of a shard that holds their settings only."""
+PER_SHARD = {"shard": 64, "lists": 2048, "programs": 512}
+"""Lessons of a shard: whole dialogues, settings only, or what is said and hardly anything of what is asked."""
 STRANGE_LISTS = 0.1
 """Of those, tasks that nobody taught."""
 READINGS = 0.4
@@ -197,19 +196,25 @@ def list_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -
     return settings(spelling, lesson, head, between[start : start + rng.randrange(2_400)])
 
 
-def make_shard(making: Making, index: int, folder: str, lists: bool = False) -> str:
-    """Write one shard, of streams or of settings only; returns its path."""
-    path = Path(folder) / f"{'lists' if lists else 'shard'}-{index:05d}.npz"
+def program_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -> Row:
+    """Lesson `number`, built without a fault and without a company."""
+    rng = random.Random(f"{making.seed}/{number}/program")
+    lesson = _drawn(curriculum, rng.choice(making.taught()), rng)
+    return building(spelling, lesson, Oracle(lesson, Course(), number).answer_in)
+
+
+def make_shard(making: Making, index: int, folder: str, kind: str = "shard") -> str:
+    """Write one shard of a kind of `PER_SHARD`; returns its path."""
+    path = Path(folder) / f"{kind}-{index:05d}.npz"
     if not path.exists():
         spelling = _spelling(making.tokenizer)
         curriculum = importlib.import_module(making.curriculum)
         found: list[Row] = []
-        if lists:
-            numbers = range(index * PER_LIST, (index + 1) * PER_LIST)
-            found = [list_row(making, number, spelling, curriculum) for number in numbers]
-        else:
-            for number in range(index * PER_SHARD, (index + 1) * PER_SHARD):
+        for number in range(index * PER_SHARD[kind], (index + 1) * PER_SHARD[kind]):
+            if kind == "shard":
                 found += lesson_rows(making, number, spelling, curriculum)
+            else:
+                found.append((list_row if kind == "lists" else program_row)(making, number, spelling, curriculum))
         Rows.of(found).save(path)
     return str(path)
 
@@ -226,25 +231,26 @@ def _spelling(folder: str) -> Spelling:
 
 
 def prepare(
-    making: Making, shards: int, folder: Path, workers: int, tell: OnProgress, *, lists: bool = False
+    making: Making, lessons: int, folder: Path, workers: int, tell: OnProgress, kind: str = "shard"
 ) -> list[Path]:
-    """Make shards 0 to `shards` - 1, those that are not there yet."""
+    """Make the shards of so many lessons, those that are not there yet; one at least where any are wanted."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    paths = [folder / f"{'lists' if lists else 'shard'}-{index:05d}.npz" for index in range(shards)]
+    shards = max(1, lessons // PER_SHARD[kind]) if lessons else 0
+    paths = [folder / f"{kind}-{index:05d}.npz" for index in range(shards)]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     if not missing:
         return paths
     if workers < 2:
         for done, index in enumerate(missing, 1):
-            make_shard(making, index, str(folder), lists)
-            tell("settings" if lists else "rehearsing", done / len(missing))
+            make_shard(making, index, str(folder), kind)
+            tell(kind, done / len(missing))
         return paths
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(make_shard, making, index, str(folder), lists) for index in missing]
+        jobs = [pool.submit(make_shard, making, index, str(folder), kind) for index in missing]
         for done, job in enumerate(as_completed(jobs), 1):
             job.result()
-            tell("settings" if lists else "rehearsing", done / len(missing))
+            tell(kind, done / len(missing))
     return paths
 
 

@@ -23,11 +23,11 @@ from typing import Any
 import click
 
 from chatdev.apprentice import FACTS, WEIGHTS
-from chatdev.apprentice.shards import CURRICULUM, PER_SHARD
+from chatdev.apprentice.shards import CURRICULUM
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
 
-GROWING = ("lessons", "lists")
+GROWING = ("lessons", "lists", "programs")
 """Options that may be raised later."""
 
 
@@ -54,6 +54,7 @@ class Options:
     curriculum: str = CURRICULUM
     families: tuple[str, ...] = ()
     lists: int = 40_000
+    programs: int = 0
     base: str = ""
 
     def __post_init__(self) -> None:
@@ -103,6 +104,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 4]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
+@click.option("--programs", callback=_amount, help="Lessons drilled without what is asked.  [default: 0]")
 @click.option("--families", callback=_names, help="Families that are taught, as a,b,c.  [default: all]")
 @click.option(
     "--base", type=click.Path(exists=True, file_okay=False), help="Folder of a trained apprentice to begin from."
@@ -185,8 +187,8 @@ def make_tokenizer(out: Path, options: Options) -> Any:
 
 
 def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
-    """All training rows, rehearsed at the first start: whole streams, and settings only."""
-    from chatdev.apprentice.shards import PER_LIST, Rows, prepare
+    """All training rows, made at the first start: whole streams and programs, and settings only."""
+    from chatdev.apprentice.shards import Rows, prepare
 
     making = options.making(out)
     told = [0.0]
@@ -196,10 +198,11 @@ def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
             told[0] = done
             click.echo(f"{what} {done:.0%}", err=True)
 
-    lists = prepare(making, max(1, options.lists // PER_LIST), out / "shards", workers, tell, lists=True)
-    told[0] = 0.0
-    paths = prepare(making, max(1, options.lessons // PER_SHARD), out / "shards", workers, tell)
-    return Rows.joined([Rows.load(path) for path in paths]), Rows.joined([Rows.load(path) for path in lists])
+    found: dict[str, Any] = {}
+    for kind, lessons in (("lists", options.lists), ("programs", options.programs), ("shard", options.lessons)):
+        told[0] = 0.0
+        found[kind] = [Rows.load(path) for path in prepare(making, lessons, out / "shards", workers, tell, kind)]
+    return Rows.joined(found["shard"] + found["programs"]), Rows.joined(found["lists"])
 
 
 def train(

@@ -20,7 +20,7 @@ from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.rehearsal import default_company, rehearse
-from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare
+from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare, program_row
 from chatdev.apprentice.streams import READ, SETTING, VALUE
 from chatdev.apprentice.tokenizer import dialogues, masked, save
 from chatdev.apprentice.tokenizer import train as train_tokenizer
@@ -46,7 +46,7 @@ def rows(tokenizer, tmp_path_factory):
     from chatdev.apprentice import shards
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "PER_SHARD", 4)
+        patch.setitem(shards.PER_SHARD, "shard", 4)
         (path,) = prepare(making, 1, folder / "shards", 1, lambda what, done: None)
         assert prepare(making, 1, folder / "shards", 1, lambda what, done: pytest.fail("made twice")) == [path]
     return Rows.load(path)
@@ -131,6 +131,17 @@ def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks
 
     assert drilled(0.0) > 0.6
     assert drilled(1.0) < 0.35
+
+
+def test_a_program_without_what_is_asked_holds_what_the_company_says_and_little_else(spelling):
+    made = program_row(Making("", 1, "tests.apprentice.tiny"), 7, spelling, tiny)
+    said = [spelling.speller.tokenizer.decode(made.ids[start:end]) for start, end in made.own]
+    for text, path in zip(said[1:], ("counter.py", "tests/test_counter.py", "manual.md"), strict=True):
+        assert f'<file path="{path}">' in text
+    assert "PROGRAM = counter" in said[0]
+    limit = next(line for line in said[1].splitlines() if line.startswith("LIMIT = "))
+    assert limit in said[0]
+    assert sum(end - start for start, end in made.own) > 0.7 * len(made.ids)
 
 
 def test_families_that_are_left_out_are_asked_for_as_unknown():
