@@ -89,7 +89,7 @@ def recall(spelling: Spelling, rng: random.Random, longest: int, filler: str = "
 def settings(spelling: Spelling, lesson: Lesson, head: str, between: str = "") -> Row:
     """What a lesson's program has to know, right behind its task or with some text between the two."""
     book = Book(spelling, head, "settings")
-    asked = f"{numbered(lesson.task)}\n\n{READ_ALOUD} {LIST_THEN}"
+    asked = _asked(lesson.task)
     book.hear(f"{between}\n\n{asked}" if between else asked)
     book.say(agreed(lesson), values=told_values(lesson))
     return book.row()
@@ -107,15 +107,19 @@ def reading(spelling: Spelling, lesson: Lesson | None, task: str) -> Row:
 
 
 def building(spelling: Spelling, lesson: Lesson, answer_in: Callable[[str], str]) -> Row:
-    """A program from its task to its manual: two thirds of a dialogue are prompts, so this teaches thrice as much."""
+    """A program from its task to its manual: nearly all of it is learned, and of a dialogue a fifth."""
     book = Book(spelling, lesson.task, "building")
-    book.hear(f"{numbered(lesson.task)}\n\n{READ_ALOUD} {LIST_THEN}")
+    book.hear(_asked(lesson.task))
     values = told_values(lesson)
     book.say(answer_in("demand_analysis"), values=values)
     for phase, ask in WRITE.items():
         book.hear(ask)
         book.say(answer_in(phase), values=values)
     return book.row()
+
+
+def _asked(task: str) -> str:
+    return f"{numbered(task)}\n\n{READ_ALOUD} {LIST_THEN}"
 
 
 def drill(spelling: Spelling, rng: random.Random, longest: int, filler: str = "") -> Row:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chatdev.company import CompanyBundle
 
 CURRICULUM = "chatdev.apprentice.curriculum"
-PER_SHARD = {"shard": 64, "lists": 2048, "programs": 512}
+PER_SHARD = {"dialogues": 64, "lists": 2048, "programs": 512}
 """Lessons of a shard: whole dialogues, settings only, or what is said and hardly anything of what is asked."""
 STRANGE_LISTS = 0.1
 """Of those, tasks that nobody taught."""
@@ -203,7 +203,7 @@ def program_row(making: Making, number: int, spelling: Spelling, curriculum: Any
     return building(spelling, lesson, Oracle(lesson, Course(), number).answer_in)
 
 
-def make_shard(making: Making, index: int, folder: str, kind: str = "shard") -> str:
+def make_shard(making: Making, index: int, folder: str, kind: str = "dialogues") -> str:
     """Write one shard of a kind of `PER_SHARD`; returns its path."""
     path = Path(folder) / f"{kind}-{index:05d}.npz"
     if not path.exists():
@@ -211,7 +211,7 @@ def make_shard(making: Making, index: int, folder: str, kind: str = "shard") -> 
         curriculum = importlib.import_module(making.curriculum)
         found: list[Row] = []
         for number in range(index * PER_SHARD[kind], (index + 1) * PER_SHARD[kind]):
-            if kind == "shard":
+            if kind == "dialogues":
                 found += lesson_rows(making, number, spelling, curriculum)
             else:
                 found.append((list_row if kind == "lists" else program_row)(making, number, spelling, curriculum))
@@ -231,7 +231,7 @@ def _spelling(folder: str) -> Spelling:
 
 
 def prepare(
-    making: Making, lessons: int, folder: Path, workers: int, tell: OnProgress, kind: str = "shard"
+    making: Making, lessons: int, folder: Path, workers: int, tell: OnProgress, kind: str = "dialogues"
 ) -> list[Path]:
     """Make the shards of so many lessons, those that are not there yet; one at least where any are wanted."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -199,10 +199,10 @@ def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
             click.echo(f"{what} {done:.0%}", err=True)
 
     found: dict[str, Any] = {}
-    for kind, lessons in (("lists", options.lists), ("programs", options.programs), ("shard", options.lessons)):
+    for kind, lessons in (("lists", options.lists), ("programs", options.programs), ("dialogues", options.lessons)):
         told[0] = 0.0
         found[kind] = [Rows.load(path) for path in prepare(making, lessons, out / "shards", workers, tell, kind)]
-    return Rows.joined(found["shard"] + found["programs"]), Rows.joined(found["lists"])
+    return Rows.joined(found["dialogues"] + found["programs"]), Rows.joined(found["lists"])
 
 
 def train(
@@ -226,9 +226,8 @@ def train(
     if not held.is_file():
         held_out_rows(options.making(out), spelling, 40).save(held)
     network = first_weights(options, tokenizer)
-    names = ("tokens", "batch", "lr", "optimizer", "seed", "drills", "alone", "kept", "shortest", "grown", "emphasis",
-             "opening", "measure")  # fmt: skip
-    recipe = Recipe(**{name: getattr(options, name) for name in names})
+    given = asdict(options)
+    recipe = Recipe(**{one.name: given[one.name] for one in fields(Recipe) if one.name in given})
     lessons = options.making(out).held_out()
     training = Training(
         network, tokenizer, spelling, rows, Rows.load(held), recipe, out,

@@ -46,7 +46,7 @@ def rows(tokenizer, tmp_path_factory):
     from chatdev.apprentice import shards
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(shards.PER_SHARD, "shard", 4)
+        patch.setitem(shards.PER_SHARD, "dialogues", 4)
         (path,) = prepare(making, 1, folder / "shards", 1, lambda what, done: None)
         assert prepare(making, 1, folder / "shards", 1, lambda what, done: pytest.fail("made twice")) == [path]
     return Rows.load(path)

@@ -29,7 +29,7 @@ def lesson(family: str, seed: int) -> Lesson:
 
 
 def held_out(families: Iterable[str] = ()) -> list[Lesson]:
-    """Two hundred fixed lessons that nothing is trained on, evenly from the families that are taught, or from all."""
+    """Fixed lessons that nothing is trained on, at most two hundred, evenly from the families taught, or from all."""
     taught = set(families) or set(FAMILIES)
     return [one for one in _reserved() if one.family in taught][:HELD_OUT]
 
