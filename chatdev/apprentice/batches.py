@@ -25,7 +25,7 @@ LEAST = 0.1
 """How often a row is taken of which hardly anything is learned, against one of which all is."""
 CHUNK = 24
 """Batches that are made together."""
-ROUND = 64
+ROUND = 16
 """Lengths are padded to a multiple of this, so that few shapes occur."""
 
 
@@ -49,6 +49,8 @@ class Mix:
     """Weight of a token that spells a value of the task."""
     opening: float = 1.0
     """Weight of the first token of a reply: what it decides is hardly asked again by what follows."""
+    built: float = 0.25
+    """Of the rows that are no drills, those that are programs without what is asked, where there are any."""
 
     def drilled(self, progress: float) -> float:
         """The share of drills at this point of the training: all of it first, then falling until rows are whole."""
@@ -61,6 +63,17 @@ class Mix:
         """Longest row at this point of the training, 0 to 1."""
         part = min(1.0, progress / self.grown) if self.grown else 1.0
         return int(self.shortest * (self.longest / self.shortest) ** part)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What batches are made from."""
+
+    dialogues: Rows
+    lists: Rows | None = None
+    """Settings to be drilled, beside what needs no lesson."""
+    programs: Rows | None = None
+    """Programs without what is asked."""
 
 
 @dataclass
@@ -86,20 +99,21 @@ class Batch:
 
 
 def chunk(
-    rows: Rows, lists: Rows | None, spelling: Spelling, mix: Mix, seed: int, number: int, progress: float, pad: int
+    material: Material, spelling: Spelling, mix: Mix, seed: int, number: int, progress: float, pad: int
 ) -> list[Batch]:
-    """The batches of chunk `number`; `lists` are settings to be drilled, beside what needs no lesson."""
+    """The batches of chunk `number`."""
     rng = random.Random(f"{seed}/{number}/chunk")
     limit, drilled = mix.length(progress), mix.drilled(progress)
     chosen: list[tuple[np.ndarray, np.ndarray, int]] = []
     room = mix.tokens * CHUNK
     while room > 0:
         if rng.random() >= drilled:
-            one = _taught(rows, rng, limit)
-        elif lists is not None and rng.random() < LISTS:
-            one = _cut(lists, rng.randrange(len(lists)), max(limit, LIST))
+            programs = material.programs if rng.random() < mix.built else None
+            one = _taught(programs or material.dialogues, rng, limit)
+        elif material.lists is not None and rng.random() < LISTS:
+            one = _cut(material.lists, rng.randrange(len(material.lists)), max(limit, LIST))
         else:
-            one = _drill(rows, spelling, rng, limit)
+            one = _drill(material.dialogues, spelling, rng, limit)
         if one is not None:
             chosen.append(one)
             room -= len(one[0])
@@ -120,7 +134,7 @@ def _part(array: np.ndarray, rows: Rows, at: int) -> np.ndarray:
 
 
 def _taught(rows: Rows, rng: random.Random, limit: int) -> tuple[np.ndarray, np.ndarray, int] | None:
-    """A row of the rehearsals, the more often the more of it is learned; None when none was found."""
+    """A row of the lessons, the more often the more of it is learned; None when none was found."""
     for _ in range(100):
         one = _cut(rows, rng.randrange(len(rows)), limit)
         if one is not None and rng.random() < max(LEAST, np.count_nonzero(one[1]) / len(one[1])):

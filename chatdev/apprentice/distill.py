@@ -47,6 +47,7 @@ def distill(
     Raises:
         UserError: no such model or journal, or nothing in them to learn.
     """
+    from chatdev.apprentice.batches import Material
     from chatdev.apprentice.recipe import Recipe
     from chatdev.apprentice.shards import Rows
     from chatdev.apprentice.streams import Spelling
@@ -74,7 +75,8 @@ def distill(
     )  # fmt: skip
     network = model.network.requires_grad_(True).train()
     try:
-        return Training(network, model.tokenizer, spelling, rows, held_rows, recipe, out, tell=tell).run(minutes)
+        training = Training(network, model.tokenizer, spelling, Material(rows), held_rows, recipe, out, tell=tell)
+        return training.run(minutes)
     except UnsupportedModelError as error:
         raise UserError(f"this model cannot be trained on streams ({error})", where=base) from error
 

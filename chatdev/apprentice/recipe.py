@@ -34,6 +34,7 @@ class Recipe:
     grown: float = 0.3
     emphasis: float = 2.0
     opening: float = 1.0
+    built: float = 0.25
     window: int = 2048
     """Tokens held, sinks included."""
     measure: int = 2_000_000
@@ -42,7 +43,9 @@ class Recipe:
     def mix(self) -> Mix:
         """How batches are made."""
         shortest, longest = min(self.shortest, self.window), 2 * self.window
-        return Mix(self.batch, self.drills, self.alone, shortest, longest, self.grown, self.emphasis, self.opening)
+        return Mix(
+            self.batch, self.drills, self.alone, shortest, longest, self.grown, self.emphasis, self.opening, self.built
+        )
 
     def rate(self, progress: float) -> float:
         """The learning rate, as a share of the largest: a ramp, a plain, and a fall to a twentieth at the end."""

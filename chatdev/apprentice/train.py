@@ -47,6 +47,7 @@ class Options:
     grown: float = 0.3
     emphasis: float = 2.0
     opening: float = 4.0
+    built: float = 0.25
     lessons: int = 20_000
     vocabulary: int = 0
     seed: int = 0
@@ -102,6 +103,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
 @click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")
 @click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 4]")
+@click.option("--built", type=float, help="Share of --programs among the rows that are no drills.  [default: 0.25]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
 @click.option("--programs", callback=_amount, help="Lessons drilled without what is asked.  [default: 0]")
@@ -127,12 +129,13 @@ def main(
     begun = time.monotonic()
     options = remembered(out, {name: value for name, value in given.items() if value is not None})
     tokenizer = make_tokenizer(out, options)
-    rows, lists = make_rows(out, options, workers or os.cpu_count() or 1)
+    material = make_rows(out, options, workers or os.cpu_count() or 1)
     if prepare:
+        rows = material.dialogues
         click.echo(f"{len(rows):,} streams, {int(rows.starts[-1]):,} tokens, {int((rows.kinds > 0).sum()):,} to learn")
         return
     left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
-    done = train(out, options, tokenizer, rows, lists, left, compiled, threads, workers)
+    done = train(out, options, tokenizer, material, left, compiled, threads, workers)
     finish(out, options)
     if install:
         install_weights(out / "model", WEIGHTS)
@@ -186,8 +189,9 @@ def make_tokenizer(out: Path, options: Options) -> Any:
     return tokenizer.load(folder)
 
 
-def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
-    """All training rows, made at the first start: whole streams and programs, and settings only."""
+def make_rows(out: Path, options: Options, workers: int) -> Any:
+    """The `Material` of a training, made at the first start."""
+    from chatdev.apprentice.batches import Material
     from chatdev.apprentice.shards import Rows, prepare
 
     making = options.making(out)
@@ -201,12 +205,14 @@ def make_rows(out: Path, options: Options, workers: int) -> tuple[Any, Any]:
     found: dict[str, Any] = {}
     for kind, lessons in (("lists", options.lists), ("programs", options.programs), ("dialogues", options.lessons)):
         told[0] = 0.0
-        found[kind] = [Rows.load(path) for path in prepare(making, lessons, out / "shards", workers, tell, kind)]
-    return Rows.joined(found["dialogues"] + found["programs"]), Rows.joined(found["lists"])
+        paths = prepare(making, lessons, out / "shards", workers, tell, kind)
+        if paths:
+            found[kind] = Rows.joined([Rows.load(path) for path in paths])
+    return Material(**found)
 
 
 def train(
-    out: Path, options: Options, tokenizer: Any, rows: Any, lists: Any, minutes: float | None, compiled: bool,
+    out: Path, options: Options, tokenizer: Any, material: Any, minutes: float | None, compiled: bool,
     threads: int | None, workers: int | None,
 ) -> bool:  # fmt: skip
     """Train for some minutes or to the end; True when it is done."""
@@ -230,8 +236,8 @@ def train(
     recipe = Recipe(**{one.name: given[one.name] for one in fields(Recipe) if one.name in given})
     lessons = options.making(out).held_out()
     training = Training(
-        network, tokenizer, spelling, rows, Rows.load(held), recipe, out,
-        lists=lists, tell=lambda text: click.echo(text, err=True),
+        network, tokenizer, spelling, material, Rows.load(held), recipe, out,
+        tell=lambda text: click.echo(text, err=True),
         extra=lambda one: free_slots(one, tokenizer, lessons[:: max(1, len(lessons) // 12)][:12]),
         workers=min(8, (os.cpu_count() or 1) // 2) if workers is None else workers // 2,
     )  # fmt: skip
@@ -240,7 +246,7 @@ def train(
             for part in (layer.mlp, layer.input_layernorm, layer.post_attention_layernorm):
                 part.compile(dynamic=True)
     count = sum(weight.numel() for weight in network.parameters())
-    click.echo(f"{count:,} parameters on {training.device}, {len(rows):,} streams", err=True)
+    click.echo(f"{count:,} parameters on {training.device}, {len(material.dialogues):,} streams", err=True)
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell has its background jobs ignore the first
         signal.signal(ending, signal.default_int_handler)
     try:

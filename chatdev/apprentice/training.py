@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from chatdev.apprentice.ahead import Ahead
 from chatdev.apprentice.attention import Sight, sight_of, use_streamed
-from chatdev.apprentice.batches import CHUNK, Batch, chunk, every
+from chatdev.apprentice.batches import CHUNK, Batch, Material, chunk, every
 from chatdev.apprentice.mean import Mean
 from chatdev.apprentice.optimizers import optimizers_of
 from chatdev.apprentice.outcome import curve, export
@@ -56,7 +56,7 @@ class Training:
 
     Args:
         network: a Hugging Face causal language model in fp32.
-        rows: what it learns; `held`: what it never learns; `lists`: settings of lessons, for drills.
+        material: what it learns; `held`: what it never learns.
         extra: measures more beside the losses (free generation, say); its result goes into the log.
 
     Raises:
@@ -69,19 +69,18 @@ class Training:
         network: Any,
         tokenizer: Any,
         spelling: Spelling,
-        rows: Rows,
+        material: Material,
         held: Rows,
         recipe: Recipe,
         folder: Path,
         *,
         tell: Tell,
-        lists: Rows | None = None,
         extra: Callable[[Any], dict[str, float]] | None = None,
         workers: int = 0,
     ) -> None:
         self.network, self.tokenizer, self.spelling = network, tokenizer, spelling
-        self.rows, self.held, self.recipe, self.folder = rows, held, recipe, folder
-        self.lists, self.tell, self.extra = lists, tell, extra
+        self.material, self.held, self.recipe, self.folder = material, held, recipe, folder
+        self.tell, self.extra = tell, extra
         folder.mkdir(parents=True, exist_ok=True)
         self.place, state = Place(), self._saved()
         if state is not None:
@@ -198,7 +197,7 @@ class Training:
         recipe = self.recipe
         progress = number * CHUNK * recipe.batch / recipe.tokens
         pad = self.tokenizer.pad_token_id or 0
-        return chunk(self.rows, self.lists, self.spelling, recipe.mix(), recipe.seed, number, progress, pad)
+        return chunk(self.material, self.spelling, recipe.mix(), recipe.seed, number, progress, pad)
 
     def _sight(self, sinks: Tensor) -> Sight:
         return Sight(self.rope, self.recipe.window, self.recipe.window // 8, sinks)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from chatdev.apprentice.batches import Mix, chunk
+from chatdev.apprentice.batches import Material, Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import READ_ALOUD, drill, reading
@@ -21,7 +21,7 @@ from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare, program_row
-from chatdev.apprentice.streams import READ, SETTING, VALUE
+from chatdev.apprentice.streams import READ, SETTING, VALUE, Row
 from chatdev.apprentice.tokenizer import dialogues, masked, save
 from chatdev.apprentice.tokenizer import train as train_tokenizer
 from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
@@ -54,7 +54,9 @@ def rows(tokenizer, tmp_path_factory):
 
 def training(folder, tokenizer, spelling, rows, recipe=RECIPE, workers=0):
     network = new(TINY, tokenizer, 1)
-    return Training(network, tokenizer, spelling, rows, rows, recipe, folder, tell=lambda text: None, workers=workers)
+    return Training(
+        network, tokenizer, spelling, Material(rows), rows, recipe, folder, tell=lambda text: None, workers=workers
+    )
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spelling, rows):
@@ -89,10 +91,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
 
 def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spelling, rows):
     mix = Mix(2048, drills=0.3, shortest=128, longest=4096, grown=0.5)
-    early, late = (chunk(rows, None, spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
+    early, late = (chunk(Material(rows), spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
     assert max(batch.ids.shape[1] for batch in early) <= 256
     assert max(batch.ids.shape[1] for batch in late) > 1000
-    again = chunk(rows, None, spelling, mix, 3, 7, 0.6, 0)
+    again = chunk(Material(rows), spelling, mix, 3, 7, 0.6, 0)
     assert all(torch.equal(one.ids, two.ids) for one, two in zip(late, again, strict=True))
     for batch in late:
         assert ((batch.weights > 0) == (batch.kinds > 0)).all()
@@ -103,7 +105,7 @@ def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spel
 def test_the_token_that_a_reply_begins_with_weighs_what_the_recipe_says(tokenizer, spelling, rows):
     mix = Mix(2048, drills=0.3, emphasis=3, opening=12)
     seen = Counter()
-    for batch in chunk(rows, None, spelling, mix, 3, 7, 0.6, 0):
+    for batch in chunk(Material(rows), spelling, mix, 3, 7, 0.6, 0):
         for kinds, weights in zip(batch.kinds.tolist(), batch.weights.tolist(), strict=True):
             for before, kind, weight in zip([0, *kinds], kinds, weights, strict=False):
                 wanted = 0 if kind == READ else 12 if before == READ else 3 if kind in (VALUE, SETTING) else 1
@@ -118,6 +120,15 @@ def test_what_is_said_of_a_piece_counts_as_a_value(tokenizer, spelling):
     assert tokenizer.decode(heavy).strip() == "[PROGRAM = unknown]"
 
 
+def test_programs_without_what_is_asked_are_the_wanted_share_of_the_rows(tokenizer, spelling, rows):
+    programs = Rows.of([Row("programs", 1, [1, *range(100, 160)], [(1, 61)])])
+    for built in (0.0, 0.5):
+        mix = Mix(4096, drills=0.0, shortest=256, longest=256, built=built)
+        batches = chunk(Material(rows, programs=programs), spelling, mix, 3, 7, 1.0, 0)
+        firsts = [row[1] for batch in batches for row in batch.ids.tolist()]
+        assert firsts.count(100) / len(firsts) == pytest.approx(built, abs=0.1)
+
+
 def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks(tokenizer, spelling, rows):
     making = Making("", 1, "tests.apprentice.tiny")
     lists = Rows.of([list_row(making, number, spelling, tiny) for number in range(40)])
@@ -126,7 +137,11 @@ def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks
     ask = spelling.plain(READ_ALOUD)
 
     def drilled(progress):
-        rows_of = [one for batch in chunk(rows, lists, spelling, mix, 3, 7, progress, 0) for one in batch.ids.tolist()]
+        rows_of = [
+            one
+            for batch in chunk(Material(rows, lists), spelling, mix, 3, 7, progress, 0)
+            for one in batch.ids.tolist()
+        ]
         return sum(any(one[at : at + len(ask)] == ask for at in range(len(one))) for one in rows_of) / len(rows_of)
 
     assert drilled(0.0) > 0.6
