@@ -95,10 +95,12 @@ def _written(value: str | int | bool) -> str:
 
 
 def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:
-    """(start, end, in a settings block) of every value in settings and in assertions, of texts anywhere, and of all
-    that is said of a piece of a task."""
+    """(start, end, it is a told value in a settings block): told values in settings and in assertions, told texts
+    anywhere, settings as whole lines, as what the task leaves open has to be right as well, and all that is said of a
+    piece of a task."""
     found = [(*match.span(), False) for match in _MARK.finditer(text)]
     settings = [match.span() for match in _SETTING.finditer(text)]
+    found += [(*span, False) for span in settings]
     checks = [match.span() for match in _CHECK.finditer(text)]
     for value in values:
         for match in re.finditer(rf"(?<![\w.]){re.escape(value)}(?![\w]|\.\d)", text):

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from chatdev.apprentice.batches import Material, Mix, chunk
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
-from chatdev.apprentice.drills import READ_ALOUD, drill, reading
+from chatdev.apprentice.drills import READ_ALOUD, drill, reading, settings
 from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
@@ -21,6 +21,7 @@ from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare, program_row
+from chatdev.apprentice.slots import listed
 from chatdev.apprentice.streams import READ, SETTING, VALUE, Row
 from chatdev.apprentice.tokenizer import dialogues, masked, save
 from chatdev.apprentice.tokenizer import train as train_tokenizer
@@ -118,6 +119,15 @@ def test_what_is_said_of_a_piece_counts_as_a_value(tokenizer, spelling):
     row = reading(spelling, None, "Build a chess engine, with clocks.")
     heavy = [one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind == VALUE]
     assert tokenizer.decode(heavy).strip() == "[PROGRAM = unknown]"
+
+
+def test_what_a_task_leaves_open_weighs_as_much_as_what_it_tells(tokenizer, spelling):
+    lesson = tiny.lesson("counter", 3)
+    row = settings(spelling, lesson, lesson.task)
+    heavy = tokenizer.decode([one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind in (VALUE, SETTING)])
+    lines = listed(lesson).splitlines()
+    assert len(lines) > len(lesson.told)
+    assert all(line in heavy for line in lines)
 
 
 def test_programs_without_what_is_asked_are_the_wanted_share_of_the_rows(tokenizer, spelling, rows):
