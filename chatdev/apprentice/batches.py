@@ -46,7 +46,7 @@ class Mix:
     grown: float = 0.3
     """Of the whole training, when rows have their full length."""
     emphasis: float = 2.0
-    """Weight of a token that spells a value of the task."""
+    """Weight of a token that spells a value of the task or belongs to a line of settings."""
     opening: float = 1.0
     """Weight of the first token of a reply: what it decides is hardly asked again by what follows."""
     built: float = 0.25

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 Learn = Callable[[Event], bool]
 """Whether a `said` event is an example to follow."""
 READ, OWN, VALUE, SETTING = 0, 1, 2, 3
-"""Kinds of tokens: only read, learned, learned and part of a value that the task gave, the same in a settings block."""
+"""Kinds of tokens: only read; learned; learned, and part of a told value or of a line of settings; a told value in
+such a line."""
 
 
 @dataclass

@@ -101,7 +101,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--kept", type=float, help="Share in which the built-in heads stay as they are.  [default: 1]")
 @click.option("--shortest", type=int, help="Longest row at the beginning.  [default: 384]")
 @click.option("--grown", type=float, help="Share of the training until rows are whole.  [default: 0.3]")
-@click.option("--emphasis", type=float, help="Weight of tokens that spell a value.  [default: 2]")
+@click.option("--emphasis", type=float, help="Weight of values and lines of settings.  [default: 2]")
 @click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 4]")
 @click.option("--built", type=float, help="Share of --programs among the rows that are no drills.  [default: 0.25]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
@@ -190,7 +190,13 @@ def make_tokenizer(out: Path, options: Options) -> Any:
 
 
 def make_rows(out: Path, options: Options, workers: int) -> Any:
-    """The `Material` of a training, made at the first start."""
+    """The `Material` of a training, made at the first start.
+
+    Raises:
+        UserError: there are to be no lessons.
+    """
+    if not options.lessons:
+        raise UserError("a training without lessons learns nothing", fix="Give some: --lessons 2k")
     from chatdev.apprentice.batches import Material
     from chatdev.apprentice.shards import Rows, prepare
 

@@ -10,20 +10,19 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from chatdev.apprentice.batches import Material, Mix, chunk
+from chatdev.apprentice.batches import Material
 from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.deputy import Deputy
-from chatdev.apprentice.drills import READ_ALOUD, drill, reading, settings
+from chatdev.apprentice.drills import drill
 from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.rehearsal import default_company, rehearse
-from chatdev.apprentice.shards import Making, Rows, _untaught, list_row, prepare, program_row
-from chatdev.apprentice.slots import listed
-from chatdev.apprentice.streams import READ, SETTING, VALUE, Row
-from chatdev.apprentice.tokenizer import dialogues, masked, save
+from chatdev.apprentice.shards import Making, _untaught
+from chatdev.apprentice.streams import SETTING
+from chatdev.apprentice.tokenizer import dialogues, masked
 from chatdev.apprentice.tokenizer import train as train_tokenizer
 from chatdev.apprentice.train import Options, first_weights, make_tokenizer, remembered
 from chatdev.apprentice.training import Training, _slots
@@ -36,21 +35,6 @@ from tests.chain.house import chatdev, only_product
 
 TINY = Shape(32, 2, 2, 1, 64, 1200, 16)
 RECIPE = Recipe(tokens=16_000, batch=1024, lr=3e-3, shortest=512, drills=0.1, window=384, measure=6_000)
-
-
-@pytest.fixture(scope="module")
-def rows(tokenizer, tmp_path_factory):
-    """A few lessons, as the shards of a training hold them."""
-    folder = tmp_path_factory.mktemp("school")
-    save(tokenizer, folder / "tokenizer")
-    making = Making(str(folder / "tokenizer"), 1, "tests.apprentice.tiny")
-    from chatdev.apprentice import shards
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(shards.PER_SHARD, "dialogues", 4)
-        (path,) = prepare(making, 1, folder / "shards", 1, lambda what, done: None)
-        assert prepare(making, 1, folder / "shards", 1, lambda what, done: pytest.fail("made twice")) == [path]
-    return Rows.load(path)
 
 
 def training(folder, tokenizer, spelling, rows, recipe=RECIPE, workers=0):
@@ -88,85 +72,6 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
 
     with pytest.raises(UserError, match="another recipe"):
         training(tmp_path / "halves", tokenizer, spelling, rows, Recipe(tokens=16_000, batch=1024, lr=1e-3))
-
-
-def test_rows_grow_and_every_batch_is_made_again_from_its_number(tokenizer, spelling, rows):
-    mix = Mix(2048, drills=0.3, shortest=128, longest=4096, grown=0.5)
-    early, late = (chunk(Material(rows), spelling, mix, 3, 7, progress, 0) for progress in (0.0, 0.6))
-    assert max(batch.ids.shape[1] for batch in early) <= 256
-    assert max(batch.ids.shape[1] for batch in late) > 1000
-    again = chunk(Material(rows), spelling, mix, 3, 7, 0.6, 0)
-    assert all(torch.equal(one.ids, two.ids) for one, two in zip(late, again, strict=True))
-    for batch in late:
-        assert ((batch.weights > 0) == (batch.kinds > 0)).all()
-        ends = (batch.ids != 0).sum(1) - 1
-        assert (batch.kinds[torch.arange(len(ends)), ends] > 0).all(), "what nobody learns was left at the end of a row"
-
-
-def test_the_token_that_a_reply_begins_with_weighs_what_the_recipe_says(tokenizer, spelling, rows):
-    mix = Mix(2048, drills=0.3, emphasis=3, opening=12)
-    seen = Counter()
-    for batch in chunk(Material(rows), spelling, mix, 3, 7, 0.6, 0):
-        for kinds, weights in zip(batch.kinds.tolist(), batch.weights.tolist(), strict=True):
-            for before, kind, weight in zip([0, *kinds], kinds, weights, strict=False):
-                wanted = 0 if kind == READ else 12 if before == READ else 3 if kind in (VALUE, SETTING) else 1
-                assert weight == wanted
-                seen[weight] += 1
-    assert set(seen) == {0, 1, 3, 12}
-
-
-def test_what_is_said_of_a_piece_counts_as_a_value(tokenizer, spelling):
-    row = reading(spelling, None, "Build a chess engine, with clocks.")
-    heavy = [one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind == VALUE]
-    assert tokenizer.decode(heavy).strip() == "[PROGRAM = unknown]"
-
-
-def test_what_a_task_leaves_open_weighs_as_much_as_what_it_tells(tokenizer, spelling):
-    lesson = tiny.lesson("counter", 3)
-    row = settings(spelling, lesson, lesson.task)
-    heavy = tokenizer.decode([one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind in (VALUE, SETTING)])
-    lines = listed(lesson).splitlines()
-    assert len(lines) > len(lesson.told)
-    assert all(line in heavy for line in lines)
-
-
-def test_programs_without_what_is_asked_are_the_wanted_share_of_the_rows(tokenizer, spelling, rows):
-    programs = Rows.of([Row("programs", 1, [1, *range(100, 160)], [(1, 61)])])
-    for built in (0.0, 0.5):
-        mix = Mix(4096, drills=0.0, shortest=256, longest=256, built=built)
-        batches = chunk(Material(rows, programs=programs), spelling, mix, 3, 7, 1.0, 0)
-        firsts = [row[1] for batch in batches for row in batch.ids.tolist()]
-        assert firsts.count(100) / len(firsts) == pytest.approx(built, abs=0.1)
-
-
-def test_a_training_begins_with_drills_alone_most_of_them_settings_of_real_tasks(tokenizer, spelling, rows):
-    making = Making("", 1, "tests.apprentice.tiny")
-    lists = Rows.of([list_row(making, number, spelling, tiny) for number in range(40)])
-    mix = Mix(2048, drills=0.2, alone=0.1, shortest=384, grown=0.5)
-    assert [mix.drilled(progress) for progress in (0.0, 0.09, 0.3, 0.5, 1.0)] == pytest.approx([1, 1, 0.6, 0.2, 0.2])
-    ask = spelling.plain(READ_ALOUD)
-
-    def drilled(progress):
-        rows_of = [
-            one
-            for batch in chunk(Material(rows, lists), spelling, mix, 3, 7, progress, 0)
-            for one in batch.ids.tolist()
-        ]
-        return sum(any(one[at : at + len(ask)] == ask for at in range(len(one))) for one in rows_of) / len(rows_of)
-
-    assert drilled(0.0) > 0.6
-    assert drilled(1.0) < 0.35
-
-
-def test_a_program_without_what_is_asked_holds_what_the_company_says_and_little_else(spelling):
-    made = program_row(Making("", 1, "tests.apprentice.tiny"), 7, spelling, tiny)
-    said = [spelling.speller.tokenizer.decode(made.ids[start:end]) for start, end in made.own]
-    for text, path in zip(said[1:], ("counter.py", "tests/test_counter.py", "manual.md"), strict=True):
-        assert f'<file path="{path}">' in text
-    assert "PROGRAM = counter" in said[0]
-    limit = next(line for line in said[1].splitlines() if line.startswith("LIMIT = "))
-    assert limit in said[0]
-    assert sum(end - start for start, end in made.own) > 0.7 * len(made.ids)
 
 
 def test_families_that_are_left_out_are_asked_for_as_unknown():
