@@ -13,15 +13,15 @@ from multiprocessing import get_context
 
 import torch
 
-from chatdev.apprentice.batches import Batch
+from chatdev.apprentice.batches import Batch, Packed
 
 Make = Callable[[int], list[Batch]]
 _make: Make | None = None
 
 
-def _made(number: int) -> list[Batch]:
+def _made(number: int) -> list[Packed]:
     assert _make is not None
-    return _make(number)
+    return [batch.packed() for batch in _make(number)]
 
 
 class Ahead:
@@ -34,7 +34,7 @@ class Ahead:
 
     def __init__(self, make: Make, first: int, workers: int) -> None:
         global _make
-        self._local, self._number, self._waiting = make, first, list[Future[list[Batch]]]()
+        self._local, self._number, self._waiting = make, first, list[Future[list[Packed]]]()
         self._pool: ProcessPoolExecutor | None = None
         if workers and sys.platform.startswith("linux"):
             _make = make
@@ -49,7 +49,7 @@ class Ahead:
                 yield self._local(self._number)
             else:
                 self._waiting.append(self._pool.submit(_made, self._number + len(self._waiting)))
-                yield self._waiting.pop(0).result()
+                yield [Batch.unpacked(one) for one in self._waiting.pop(0).result()]
             self._number += 1
 
     def close(self) -> None:

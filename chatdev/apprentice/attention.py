@@ -32,7 +32,7 @@ class Sight:
         rope: moves keys of the model.
         total: tokens held at most, sinks included.
         block: tokens evicted at once.
-        sinks: pinned tokens of every row, [rows].
+        sinks: pinned tokens of every row, [rows]; on the CPU, where reading them keeps no GPU waiting.
     """
 
     rope: Rope
@@ -40,6 +40,13 @@ class Sight:
     block: int
     sinks: Tensor
     _angles: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _columns: Tensor | None = None
+
+    def pinned(self, device: torch.device) -> Tensor:
+        """The same as a column beside the keys, [rows, 1]."""
+        if self._columns is None:
+            self._columns = self.sinks[:, None].to(device, non_blocking=True)
+        return self._columns
 
     def moved(self, keys: Tensor, distance: int, layer: int) -> Tensor:
         """Keys as they are `distance` further on."""
@@ -107,7 +114,7 @@ def _held(sight: Sight, key: Tensor, value: Tensor, gone: int, n: int, layer: in
     """Keys and values in sight of the n tokens that follow when `gone` tokens are evicted, and the mask [n, held]."""
     old = sight.total - sight.block
     column = torch.arange(old + n, device=key.device)
-    is_sink = column < sight.sinks[:, None]
+    is_sink = column < sight.pinned(key.device)
     place = torch.where(is_sink, column, column + gone)
     index = place[:, None, :, None].expand(-1, key.shape[1], -1, key.shape[3])
     most = int(sight.sinks.max())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,6 +77,9 @@ class Material:
     """Programs without what is asked."""
 
 
+Packed = tuple[tuple[np.ndarray[Any, Any], ...], int]
+
+
 @dataclass
 class Batch:
     """Rows side by side."""
@@ -85,17 +89,30 @@ class Batch:
     weights: Tensor
     """[rows, length]: of each token in the loss; 0 for what is only read."""
     kinds: Tensor
+    before: Tensor
+    """[learned]: places in the flat batch behind each of which stands a token that is learned."""
     sinks: Tensor
     tokens: int
     """Tokens without padding."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same elsewhere."""
+        """The same elsewhere, but for `sinks`."""
         if device.type != "cuda":
             return self
-        found = (self.ids, self.weights, self.kinds, self.sinks)
-        ids, weights, kinds, sinks = (one.pin_memory().to(device, non_blocking=True) for one in found)
-        return Batch(ids, weights, kinds, sinks, self.tokens)
+        found = (self.ids, self.weights, self.kinds, self.before)
+        ids, weights, kinds, before = (one.pin_memory().to(device, non_blocking=True) for one in found)
+        return Batch(ids, weights, kinds, before, self.sinks, self.tokens)
+
+    def packed(self) -> Packed:
+        """Arrays: sent between processes, every tensor would keep a file open."""
+        return tuple(one.numpy() for one in (self.ids, self.weights, self.kinds, self.before, self.sinks)), self.tokens
+
+    @classmethod
+    def unpacked(cls, packed: Packed) -> Batch:
+        """The batch that was packed."""
+        arrays, tokens = packed
+        ids, weights, kinds, before, sinks = map(torch.from_numpy, arrays)
+        return cls(ids, weights, kinds, before, sinks, tokens)
 
 
 def chunk(
@@ -187,10 +204,12 @@ def _batch(chosen: list[tuple[np.ndarray, np.ndarray, int]], mix: Mix, pad: int)
     opens = kinds != READ
     opens[:, 1:] &= kinds[:, :-1] == READ
     weights[opens] = mix.opening
+    weights[:, 0] = 0  # nothing stands before it
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(weights.astype(np.float32)),
         torch.from_numpy(kinds),
+        torch.from_numpy(np.flatnonzero(weights) - 1),
         torch.tensor([pinned for _, _, pinned in chosen]),
         sum(len(one) for one, _, _ in chosen),
     )

@@ -28,7 +28,7 @@ SHAPES = {
     "nano": Shape(128, 4, 2, 2, 352, 2048),
     "mini": Shape(192, 4, 6, 6, 512, 6144),
     "small": Shape(256, 5, 4, 4, 704, 6144),
-    "full": Shape(384, 8, 6, 3, 1024, 6144),
+    "full": Shape(384, 7, 6, 6, 1024, 6144),
 }
 """nano and mini for experiments, small for a CPU, full for shipping. Heads are 64 wide."""
 THETA = 1e12

@@ -57,6 +57,7 @@ class Options:
     lists: int = 40_000
     programs: int = 0
     base: str = ""
+    cooled: float = 0.25
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "families", tuple(self.families))  # a file holds them as a list
@@ -104,6 +105,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--emphasis", type=float, help="Weight of values and lines of settings.  [default: 2]")
 @click.option("--opening", type=float, help="Weight of the first token of a reply.  [default: 4]")
 @click.option("--built", type=float, help="Share of --programs among the rows that are no drills.  [default: 0.25]")
+@click.option("--cooled", type=float, help="Share at the end in which the learning rate falls.  [default: 0.25]")
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
 @click.option("--programs", callback=_amount, help="Lessons drilled without what is asked.  [default: 0]")

@@ -90,6 +90,7 @@ class Training:
         network.to(self.device)
         self.rope = use_streamed(network)
         self.optimizers = optimizers_of(network, recipe.optimizer, recipe.lr, recipe.decay)
+        self.primed = primed_parts(network) if recipe.kept else []
         self.mean = Mean(network)
         if state is not None:
             self._restore(state)
@@ -141,8 +142,8 @@ class Training:
     def _measured(self) -> dict[str, float]:
         self.network.eval()
         found = measured(self.network, self.held, self.recipe, self._sight, self.device, self.tokenizer.pad_token_id)
-        if self.extra is not None and (self.progress >= 1 or self.device.type == "cpu"):
-            # Free generation step by step would keep a GPU waiting, so there it is tried at the end.
+        if self.extra is not None and self.device.type == "cpu":
+            # Step by step a GPU writes more slowly than a CPU does.
             self.network.set_attn_implementation("sdpa")
             found |= self.extra(self.network)
             use_streamed(self.network)
@@ -208,11 +209,11 @@ class Training:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * share
         moved = batch.to(self.device)
-        losses, kinds, weights = token_losses(self.network, moved, self._sight(moved.sinks), self.device)
+        losses, kinds, weights = token_losses(self.network, moved, self._sight(batch.sinks), self.device)
         loss = (losses * weights).sum() / weights.sum().clamp_min(1)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        fixed = primed_parts(self.network) if self.progress < self.recipe.kept else []
+        fixed = self.primed if self.progress < self.recipe.kept else []
         before = [part.view().clone() for part in fixed]
         for optimizer in self.optimizers:
             optimizer.step()
@@ -248,8 +249,8 @@ class _Sums:
 
     def add(self, losses: Tensor, kinds: Tensor) -> None:
         is_value = kinds >= VALUE
-        self.own.append(torch.stack([losses[~is_value].sum(), (~is_value).sum()]))
-        self.values.append(torch.stack([losses[is_value].sum(), is_value.sum()]))
+        self.own.append(torch.stack([(losses * ~is_value).sum(), (~is_value).sum()]))
+        self.values.append(torch.stack([(losses * is_value).sum(), is_value.sum()]))
 
     def means(self) -> dict[str, float]:
         own, values = (torch.stack(found).sum(0).tolist() for found in (self.own, self.values))
@@ -258,12 +259,12 @@ class _Sums:
 
 def token_losses(network: Any, batch: Batch, sight: Sight, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, kinds and weights of all tokens that are to be learned, one row of numbers each."""
-    wanted = batch.weights[:, 1:] > 0
+    learned = batch.before + 1
+    ids, kinds, weights = (one.flatten()[learned] for one in (batch.ids, batch.kinds, batch.weights))
     with _mixed(device), sight_of(sight):
         hidden = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = network.get_output_embeddings()(hidden[:, :-1][wanted])
-    losses = cross_entropy(logits.float(), batch.ids[:, 1:][wanted], reduction="none")
-    return losses, batch.kinds[:, 1:][wanted], batch.weights[:, 1:][wanted]
+        logits = network.get_output_embeddings()(hidden.flatten(0, 1)[batch.before])
+    return cross_entropy(logits.float(), ids, reduction="none"), kinds, weights
 
 
 def _mixed(device: torch.device) -> torch.autocast:
