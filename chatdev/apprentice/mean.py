@@ -27,8 +27,8 @@ class Mean:
     def add(self, network: Any, step: int) -> None:
         """Take in the weights of a step, the first of which is 1."""
         new = 1 - min(KEPT, step / (step + 9))
-        for name, weight in network.named_parameters():
-            self.weights[name].lerp_(weight, new)
+        now = dict(network.named_parameters())
+        torch._foreach_lerp_(list(self.weights.values()), [now[name].detach() for name in self.weights], new)
 
     def restore(self, weights: dict[str, Tensor]) -> None:
         """Go on from saved ones."""

@@ -40,20 +40,20 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     alike[weight.shape].append(weight)
             for shape, weights in alike.items():
-                turned = orthogonal(torch.stack([self._moved(one, group["momentum"]) for one in weights]), self.dtype)
+                turned = orthogonal(torch.stack(self._moved(weights, group["momentum"])), self.dtype)
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
-                for weight, update in zip(weights, turned, strict=True):
-                    weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(update, alpha=-rate)
+                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(weights, list(turned.unbind()), alpha=-rate)
 
-    def _moved(self, weight: Tensor, momentum: float) -> Tensor:
-        """The gradient with its momentum, which takes it in."""
-        state = self.state[weight]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(weight)
-        assert weight.grad is not None
-        mean: Tensor = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
-        return weight.grad.lerp(mean, momentum)
+    def _moved(self, weights: list[Tensor], momentum: float) -> list[Tensor]:
+        """The gradients with their momentum, which takes them in."""
+        for weight in weights:
+            if "momentum_buffer" not in self.state[weight]:
+                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        means: list[Tensor] = [self.state[weight]["momentum_buffer"] for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        torch._foreach_lerp_(means, gradients, 1 - momentum)
+        return list(torch._foreach_lerp(gradients, means, momentum))
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:

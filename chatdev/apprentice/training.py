@@ -87,13 +87,16 @@ class Training:
             self.place = Place(**state["place"])
         self.ahead = Ahead(self._chunk, self.place.chunk, workers)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cuda":
+            # cuDNN's attention makes a plan for every shape it meets, 0.1 s each, and gave nan within a hundred steps.
+            torch.backends.cuda.enable_cudnn_sdp(False)
         network.to(self.device)
         self.rope = use_streamed(network)
         self.optimizers = optimizers_of(network, recipe.optimizer, recipe.lr, recipe.decay)
-        self.primed = primed_parts(network) if recipe.kept else []
         self.mean = Mean(network)
         if state is not None:
             self._restore(state)
+        self.primed = [(part, part.view().clone()) for part in (primed_parts(network) if recipe.kept else [])]
 
     @property
     def progress(self) -> float:
@@ -213,13 +216,11 @@ class Training:
         loss = (losses * weights).sum() / weights.sum().clamp_min(1)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        fixed = self.primed if self.progress < self.recipe.kept else []
-        before = [part.view().clone() for part in fixed]
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        for part, values in zip(fixed, before, strict=True):
-            part.view().copy_(values)
+        if self.primed and self.progress < self.recipe.kept:
+            torch._foreach_copy_([part.view() for part, _ in self.primed], [values for _, values in self.primed])
         self.place.step += 1
         self.mean.add(self.network, self.place.step)
         sums.add(losses.detach(), kinds)
