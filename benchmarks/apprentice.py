@@ -26,6 +26,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,6 @@ def perplexity(given: Any) -> None:
     """One dialogue of many held-out lessons on the sink cache, densely, and with a window alone."""
     import torch
 
-    from benchmarks.local_trained import inside
     from chatdev.llm.local import open_local
     from chatdev.llm.local.perplexity import Plan, figure, measure
 
@@ -148,13 +148,27 @@ def perplexity(given: Any) -> None:
     text = torch.tensor(ids, device=model.network.device)
     trained, window = model.network.config.max_position_embeddings, model.settings.window
     with torch.no_grad():
-        best = exp(inside(model.network, text, min(trained, window)))
-        plan = Plan(window=window, sinks=(0, 1, 4), pinned=head, dense=8 * trained, samples=100)
+        best = exp(inside(model.network, text, head, window))
+        plan = Plan(window=window, sinks=(0, 1, 4), pinned=head, dense=4 * trained, samples=0)
         curves = measure(model.network, text, plan)
     rows = [["cache", "perplexity", "against inside the window"], ["inside the window", f"{best:.3f}", ""]]
     rows += [[curve.name, f"{curve.perplexity:,.3f}", f"{curve.perplexity / best - 1:+.1%}"] for curve in curves]
     report(f"A held-out dialogue of {len(ids):,} tokens, window {window:,}", rows, "pinned head within 2 %")
     figure(curves, given.out / "perplexity.png", f"A dialogue of {len(ids):,} tokens, window {window:,}")
+
+
+def inside(network: Any, text: Any, head: int, window: int) -> float:
+    """Mean loss of every token run afresh in a window: the head, then the tokens before it, at least half a window."""
+    import torch
+
+    from chatdev.llm.local.perplexity import losses
+
+    half, found = (window - head) // 2, []
+    for at in range(head, len(text) - 2 * half, half):
+        piece = torch.cat([text[:head], text[at : at + 2 * half]])
+        logits = network(input_ids=piece[None]).logits[0]
+        found.append(losses(logits[head + half - 1 : -1], piece[head + half :]))
+    return float(torch.cat(found).mean())
 
 
 def attention(given: Any) -> None:
@@ -242,24 +256,17 @@ def refuses(model: Any, task: str) -> bool:
 def dialogue(given: Any, model: Any, tokens: int) -> tuple[list[int], int]:
     """A programmer's stream over many held-out lessons, and the length of its pinned head."""
     from chatdev.apprentice.course import course_of
+    from chatdev.apprentice.endless import endless
     from chatdev.apprentice.rehearsal import default_company, rehearse
-    from chatdev.apprentice.streams import Book, Spelling
-    from chatdev.chain.crew import Crew
+    from chatdev.apprentice.streams import Spelling
 
-    bundle, spelling = default_company(), Spelling.of(model.tokenizer, model.ends)
-    lessons = taught(given)
-    book = Book(spelling, Crew.head_of(bundle, "programmer", lessons[0].task))
-    number = 0
-    while len(book.ids) < tokens:
-        lesson = lessons[number % len(lessons)]
-        course = course_of(lesson, random.Random(number))
-        for event in rehearse(lesson, course, bundle, spelling, seed=number).events:
-            if event.get("agent") == "programmer" and event.kind == "told":
-                book.hear(f"The customer's task:\n{lesson.task}\n\n" * (event["phase"] == "coding") + event["text"])
-            elif event.get("agent") == "programmer" and event.kind == "said":
-                book.say(event["text"])
-        number += 1
-    return book.ids[:tokens], book.sinks
+    bundle, spelling, lessons = default_company(), Spelling.of(model.tokenizer, model.ends), taught(given)
+    dialogues = (
+        (lesson, rehearse(lesson, course_of(lesson, random.Random(number)), bundle, spelling, seed=number))
+        for number, lesson in enumerate(cycle(lessons))
+    )
+    row = endless(spelling, dialogues, tokens)
+    return row.ids, row.sinks
 
 
 def kept(path: Path, numbers: Iterable[int], one: Callable[[int], dict[str, Any]], jobs: int) -> list[dict[str, Any]]:

@@ -45,15 +45,15 @@ class Course:
 
 
 def course_of(lesson: Lesson, rng: random.Random) -> Course:
-    """A course for a lesson: about a third each without a fault, with one that the review finds, and with one that
-    the ladder finds."""
-    if rng.random() < 0.3:
+    """A course for a lesson: a fifth without a fault, more than a quarter with one that the review finds, half with one
+    that the ladder finds."""
+    if rng.random() < 0.2:
         return Course()
     fault = slip(lesson, rng) if rng.random() < 0.4 else None
     fault = fault or seeded(lesson, rng)
     if fault is None:
         return Course()
-    return Course(fault, reviewed=not fault.in_tests and (not fault.by_tests or rng.random() < 0.45))
+    return Course(fault, reviewed=not fault.in_tests and (not fault.by_tests or rng.random() < 0.35))
 
 
 def seeded(lesson: Lesson, rng: random.Random) -> Fault | None:

@@ -42,7 +42,7 @@ class Recipe:
 
     def mix(self) -> Mix:
         """How batches are made."""
-        shortest, longest = min(self.shortest, self.window), 2 * self.window
+        shortest, longest = min(self.shortest, self.window), 3 * self.window
         return Mix(
             self.batch, self.drills, self.alone, shortest, longest, self.grown, self.emphasis, self.opening, self.built
         )

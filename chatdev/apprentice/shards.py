@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +21,9 @@ import numpy as np
 
 from chatdev.apprentice.course import Course, course_of
 from chatdev.apprentice.drills import building, reading, settings
+from chatdev.apprentice.endless import endless
 from chatdev.apprentice.oracle import Oracle
-from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
+from chatdev.apprentice.rehearsal import WINDOW, Rehearsed, default_company, rehearse, reworded
 from chatdev.apprentice.streams import Row, Spelling
 from chatdev.chain.crew import Crew
 from chatdev.errors import UserError
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from chatdev.company import CompanyBundle
 
 CURRICULUM = "chatdev.apprentice.curriculum"
-PER_SHARD = {"dialogues": 64, "lists": 2048, "programs": 512}
-"""Lessons of a shard: whole dialogues, settings only, or what is said and hardly anything of what is asked."""
+PER_SHARD = {"dialogues": 64, "lists": 2048, "programs": 512, "endless": 16}
+"""Rows of a shard (lessons, of dialogues): whole dialogues, settings only, what is said and hardly anything of what is
+asked, or one task after the other."""
 STRANGE_LISTS = 0.1
 """Of those, tasks that nobody taught."""
 READINGS = 0.4
@@ -48,6 +50,8 @@ REWORDED_SHARE = 0.5
 """Of all rehearsals, those with prompts worded differently."""
 LONGEST = 4096
 """Tokens of a row; what comes behind is cut off."""
+ENDLESS = 3 * WINDOW
+"""Of a row with one task after the other."""
 
 OnProgress = Callable[[str, float], None]
 
@@ -203,6 +207,21 @@ def program_row(making: Making, number: int, spelling: Spelling, curriculum: Any
     return building(spelling, lesson, Oracle(lesson, Course(), number).answer_in)
 
 
+def endless_row(making: Making, number: int, spelling: Spelling, curriculum: Any) -> Row:
+    """One agent's dialogues on one task after the other."""
+    rng = random.Random(f"{making.seed}/{number}/endless")
+
+    def dialogues() -> Iterator[tuple[Lesson, Rehearsed]]:
+        while True:
+            lesson = _drawn(curriculum, rng.choice(making.taught()), rng)
+            yield lesson, rehearse(lesson, course_of(lesson, rng), _company(), spelling, seed=number)
+
+    return endless(spelling, dialogues(), ENDLESS)
+
+
+ROW_OF = {"lists": list_row, "programs": program_row, "endless": endless_row}
+
+
 def make_shard(making: Making, index: int, folder: str, kind: str = "dialogues") -> str:
     """Write one shard of a kind of `PER_SHARD`; returns its path."""
     path = Path(folder) / f"{kind}-{index:05d}.npz"
@@ -214,8 +233,8 @@ def make_shard(making: Making, index: int, folder: str, kind: str = "dialogues")
             if kind == "dialogues":
                 found += lesson_rows(making, number, spelling, curriculum)
             else:
-                found.append((list_row if kind == "lists" else program_row)(making, number, spelling, curriculum))
-        Rows.of(found).save(path)
+                found.append(ROW_OF[kind](making, number, spelling, curriculum))
+        Rows.of(found, ENDLESS).save(path)
     return str(path)
 
 

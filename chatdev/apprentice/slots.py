@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SETTING = re.compile(r"^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*$", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^[A-Z][A-Z0-9_]*(?: *:[^=\n]+)? = .*\n)+", re.MULTILINE)
 _MARK = re.compile(r"\[[A-Z_]+ = [^\n]*?\](?= \[|\n+|\Z)\n*")
+_FINDING = re.compile(r"^(?:1\. |The test is wrong: )?[\w/]+\.py(?:,| has) .*(?:\n(?!\n|<).+)*", re.MULTILINE)
 _CHECK = re.compile(r"^ *assert .*$", re.MULTILINE)
 
 
@@ -96,9 +97,9 @@ def _written(value: str | int | bool) -> str:
 
 def character_spans(text: str, values: Sequence[str]) -> list[tuple[int, int, bool]]:
     """(start, end, it is a told value in a settings block): told values in settings and in assertions, told texts
-    anywhere, settings as whole lines, as what the task leaves open has to be right as well, and all that is said of a
-    piece of a task."""
-    found = [(*match.span(), False) for match in _MARK.finditer(text)]
+    anywhere, settings as whole lines, as what the task leaves open has to be right as well, all that is said of a
+    piece of a task, and what is found wrong with a program: a few words on which a whole file depends."""
+    found = [(*match.span(), False) for said in (_MARK, _FINDING) for match in said.finditer(text)]
     settings = [match.span() for match in _SETTING.finditer(text)]
     found += [(*span, False) for span in settings]
     checks = [match.span() for match in _CHECK.finditer(text)]

@@ -27,7 +27,7 @@ from chatdev.apprentice.shards import CURRICULUM
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
 
-GROWING = ("lessons", "lists", "programs")
+GROWING = ("lessons", "lists", "programs", "endless")
 """Options that may be raised later."""
 
 
@@ -56,6 +56,7 @@ class Options:
     families: tuple[str, ...] = ()
     lists: int = 40_000
     programs: int = 0
+    endless: int = 0
     base: str = ""
     cooled: float = 0.25
 
@@ -109,6 +110,7 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--lessons", callback=_amount, help="Lessons to rehearse.  [default: 20k]")
 @click.option("--lists", callback=_amount, help="Lessons of which only the settings are drilled.  [default: 40k]")
 @click.option("--programs", callback=_amount, help="Lessons drilled without what is asked.  [default: 0]")
+@click.option("--endless", callback=_amount, help="Streams of one task after the other.  [default: 0]")
 @click.option("--families", callback=_names, help="Families that are taught, as a,b,c.  [default: all]")
 @click.option(
     "--base", type=click.Path(exists=True, file_okay=False), help="Folder of a trained apprentice to begin from."
@@ -211,11 +213,16 @@ def make_rows(out: Path, options: Options, workers: int) -> Any:
             click.echo(f"{what} {done:.0%}", err=True)
 
     found: dict[str, Any] = {}
-    for kind, lessons in (("lists", options.lists), ("programs", options.programs), ("dialogues", options.lessons)):
+    for kind, lessons in (
+        ("lists", options.lists), ("programs", options.programs), ("endless", options.endless),
+        ("dialogues", options.lessons),
+    ):  # fmt: skip
         told[0] = 0.0
         paths = prepare(making, lessons, out / "shards", workers, tell, kind)
         if paths:
             found[kind] = Rows.joined([Rows.load(path) for path in paths])
+    if "endless" in found:
+        found["dialogues"] = Rows.joined([found["dialogues"], found.pop("endless")])
     return Material(**found)
 
 

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from chatdev.apprentice.batches import Material, Mix, chunk
+from chatdev.apprentice.course import Course, Fault
 from chatdev.apprentice.drills import READ_ALOUD, reading, settings
+from chatdev.apprentice.endless import endless
+from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, list_row, program_row
 from chatdev.apprentice.slots import listed
-from chatdev.apprentice.streams import READ, SETTING, VALUE, Row
+from chatdev.apprentice.streams import READ, SETTING, VALUE, Book, Row
 from tests.apprentice import tiny
 
 
@@ -42,6 +45,30 @@ def test_what_is_said_of_a_piece_counts_as_a_value(tokenizer, spelling):
     row = reading(spelling, None, "Build a chess engine, with clocks.")
     heavy = [one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind == VALUE]
     assert tokenizer.decode(heavy).strip() == "[PROGRAM = unknown]"
+
+
+def test_what_is_found_wrong_with_a_program_counts_as_a_value(tokenizer, spelling):
+    found = "The test is wrong: tests/test_a.py has `assert A == 3`, but the task says 2.\nUse 2."
+    book = Book(spelling, "head")
+    book.say(f"It is so.\n\n{found}\n\nThat is all.", values=())
+    row = book.row()
+    heavy = tokenizer.decode([one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind == VALUE])
+    assert heavy.strip() == found
+
+
+def test_an_endless_stream_learns_all_but_its_head_and_what_is_wrong_on_purpose(tokenizer, spelling):
+    lessons = [tiny.lesson("counter", seed) for seed in (3, 4, 5)]
+    one = tiny.DEFECTS[0]
+    course = Course(Fault(one.path, one.good, one.bad, one.review, one.summary, True))
+    done = [rehearse(lesson, course, default_company(), spelling) for lesson in lessons]
+    row = endless(spelling, zip(lessons, done, strict=True), 2_000)
+    read = [token for token, kind in zip(row.ids, row.kinds(), strict=True) if kind == READ]
+    assert row.ids[: row.sinks] == read[: row.sinks]
+    assert "max(LIMIT," in tokenizer.decode(read), "the faulty program stands in it and is not learned"
+    learned = tokenizer.decode([token for token, kind in zip(row.ids, row.kinds(), strict=True) if kind])
+    assert "min(LIMIT," in learned
+    assert learned.count("The customer's task:") >= 1
+    assert len(row.ids) == 2_000
 
 
 def test_what_a_task_leaves_open_weighs_as_much_as_what_it_tells(tokenizer, spelling):
