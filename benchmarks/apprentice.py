@@ -140,6 +140,7 @@ def perplexity(given: Any) -> None:
     """One dialogue of many held-out lessons on the sink cache, densely, and with a window alone."""
     import torch
 
+    from benchmarks.local_trained import inside
     from chatdev.llm.local import open_local
     from chatdev.llm.local.perplexity import Plan, figure, measure
 
@@ -148,27 +149,13 @@ def perplexity(given: Any) -> None:
     text = torch.tensor(ids, device=model.network.device)
     trained, window = model.network.config.max_position_embeddings, model.settings.window
     with torch.no_grad():
-        best = exp(inside(model.network, text, head, window))
-        plan = Plan(window=window, sinks=(0, 1, 4), pinned=head, dense=4 * trained, samples=0)
+        best = exp(inside(model.network, text, min(trained, window), head))
+        plan = Plan(window=window, sinks=(0, 1, 4), pinned=head, dense=8 * trained, samples=100)
         curves = measure(model.network, text, plan)
     rows = [["cache", "perplexity", "against inside the window"], ["inside the window", f"{best:.3f}", ""]]
     rows += [[curve.name, f"{curve.perplexity:,.3f}", f"{curve.perplexity / best - 1:+.1%}"] for curve in curves]
     report(f"A held-out dialogue of {len(ids):,} tokens, window {window:,}", rows, "pinned head within 2 %")
     figure(curves, given.out / "perplexity.png", f"A dialogue of {len(ids):,} tokens, window {window:,}")
-
-
-def inside(network: Any, text: Any, head: int, window: int) -> float:
-    """Mean loss of every token run afresh in a window: the head, then the tokens before it, at least half a window."""
-    import torch
-
-    from chatdev.llm.local.perplexity import losses
-
-    half, found = (window - head) // 2, []
-    for at in range(head, len(text) - 2 * half, half):
-        piece = torch.cat([text[:head], text[at : at + 2 * half]])
-        logits = network(input_ids=piece[None]).logits[0]
-        found.append(losses(logits[head + half - 1 : -1], piece[head + half :]))
-    return float(torch.cat(found).mean())
 
 
 def attention(given: Any) -> None:

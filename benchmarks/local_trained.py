@@ -44,13 +44,18 @@ def main() -> None:
 
 
 @torch.no_grad()
-def inside(network: Any, text: torch.Tensor, trained: int) -> float:
-    """Mean loss of all tokens but the first half context, each with at least half the context before it."""
-    half, found = trained // 2, []
-    for at in range(0, len(text) - trained, half):
-        piece = text[at : at + trained]
+def inside(network: Any, text: torch.Tensor, trained: int, head: int = 0) -> float:
+    """Mean loss of all tokens but the first half context, each run afresh with at least half the context before it.
+
+    Args:
+        head: tokens at the beginning of the text that stand before every piece, for a model that never saw a text
+            without them.
+    """
+    half, found = (trained - head) // 2, []
+    for at in range(head, len(text) - 2 * half, half):
+        piece = torch.cat([text[:head], text[at : at + 2 * half]])
         logits = network(input_ids=piece[None]).logits[0]
-        found.append(losses(logits[half - 1 : -1], piece[half:]))
+        found.append(losses(logits[head + half - 1 : -1], piece[head + half :]))
     return float(torch.cat(found).mean())
 
 

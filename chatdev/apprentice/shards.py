@@ -48,10 +48,8 @@ LEFT_OUT_SHARE = 0.5
 """Of those, the ones that ask for a family that is left out, where families are left out."""
 REWORDED_SHARE = 0.5
 """Of all rehearsals, those with prompts worded differently."""
-LONGEST = 4096
-"""Tokens of a row; what comes behind is cut off."""
-ENDLESS = 3 * WINDOW
-"""Of a row with one task after the other."""
+LONGEST = 3 * WINDOW
+"""Tokens of a row; what comes behind is cut off. A row with one task after the other has as many."""
 
 OnProgress = Callable[[str, float], None]
 
@@ -216,7 +214,7 @@ def endless_row(making: Making, number: int, spelling: Spelling, curriculum: Any
             lesson = _drawn(curriculum, rng.choice(making.taught()), rng)
             yield lesson, rehearse(lesson, course_of(lesson, rng), _company(), spelling, seed=number)
 
-    return endless(spelling, dialogues(), ENDLESS)
+    return endless(spelling, dialogues(), LONGEST)
 
 
 ROW_OF = {"lists": list_row, "programs": program_row, "endless": endless_row}
@@ -234,7 +232,7 @@ def make_shard(making: Making, index: int, folder: str, kind: str = "dialogues")
                 found += lesson_rows(making, number, spelling, curriculum)
             else:
                 found.append(ROW_OF[kind](making, number, spelling, curriculum))
-        Rows.of(found, ENDLESS).save(path)
+        Rows.of(found).save(path)
     return str(path)
 
 

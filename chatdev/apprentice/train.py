@@ -122,11 +122,10 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--workers", type=int, help="Processes that rehearse.  [default: one a core]")
 @click.option("--minutes", type=float, help="Stop after this time, to go on later.")
 @click.option("--prepare", is_flag=True, help="Only make tokenizer and lessons.")
-@click.option("--compile", "compiled", is_flag=True, help="Compile parts of the network (pays on a GPU).")
 @click.option("--threads", type=int, help="Threads of the CPU.")
 @click.option("--install", is_flag=True, help="Put the trained model into the package.")
 def main(
-    out: Path, workers: int | None, minutes: float | None, prepare: bool, compiled: bool, threads: int | None,
+    out: Path, workers: int | None, minutes: float | None, prepare: bool, threads: int | None,
     install: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Train the apprentice, or go on with it."""
@@ -139,7 +138,7 @@ def main(
         click.echo(f"{len(rows):,} streams, {int(rows.starts[-1]):,} tokens, {int((rows.kinds > 0).sum()):,} to learn")
         return
     left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
-    done = train(out, options, tokenizer, material, left, compiled, threads, workers)
+    done = train(out, options, tokenizer, material, left, threads, workers)
     finish(out, options)
     if install:
         install_weights(out / "model", WEIGHTS)
@@ -227,7 +226,7 @@ def make_rows(out: Path, options: Options, workers: int) -> Any:
 
 
 def train(
-    out: Path, options: Options, tokenizer: Any, material: Any, minutes: float | None, compiled: bool,
+    out: Path, options: Options, tokenizer: Any, material: Any, minutes: float | None,
     threads: int | None, workers: int | None,
 ) -> bool:  # fmt: skip
     """Train for some minutes or to the end; True when it is done."""
@@ -256,10 +255,6 @@ def train(
         extra=lambda one: free_slots(one, tokenizer, lessons[:: max(1, len(lessons) // 12)][:12]),
         workers=min(8, (os.cpu_count() or 1) // 2) if workers is None else workers // 2,
     )  # fmt: skip
-    if compiled:
-        for layer in network.model.layers:
-            for part in (layer.mlp, layer.input_layernorm, layer.post_attention_layernorm):
-                part.compile(dynamic=True)
     count = sum(weight.numel() for weight in network.parameters())
     click.echo(f"{count:,} parameters on {training.device}, {len(material.dialogues):,} streams", err=True)
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell has its background jobs ignore the first

@@ -27,7 +27,7 @@ from chatdev.apprentice.outcome import curve, export
 from chatdev.apprentice.priming import primed_parts
 from chatdev.apprentice.recipe import Recipe
 from chatdev.apprentice.shards import Rows
-from chatdev.apprentice.streams import OWN, SETTING, VALUE, Spelling
+from chatdev.apprentice.streams import SETTING, VALUE, Spelling
 from chatdev.errors import UserError
 from chatdev.llm.local.load import multiplies_bf16
 
@@ -88,7 +88,7 @@ class Training:
         self.ahead = Ahead(self._chunk, self.place.chunk, workers)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.type == "cuda":
-            # cuDNN's attention makes a plan for every shape it meets, 0.1 s each, and gave nan within a hundred steps.
+            # With cuDNN's attention, torch's first choice on an H200, losses were nan within a hundred steps.
             torch.backends.cuda.enable_cudnn_sdp(False)
         network.to(self.device)
         self.rope = use_streamed(network)
@@ -258,14 +258,19 @@ class _Sums:
         return {"loss": round(own[0] / max(1, own[1]), 5), "values": round(values[0] / max(1, values[1]), 5)}
 
 
+def foretold(network: Any, batch: Batch, sight: Sight, device: torch.device) -> Tensor:
+    """Logits for every token that is learned, [learned, vocabulary]."""
+    with _mixed(device), sight_of(sight):
+        hidden = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
+        logits: Tensor = network.get_output_embeddings()(hidden.flatten(0, 1)[batch.before])
+    return logits.float()
+
+
 def token_losses(network: Any, batch: Batch, sight: Sight, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, kinds and weights of all tokens that are to be learned, one row of numbers each."""
     learned = batch.before + 1
     ids, kinds, weights = (one.flatten()[learned] for one in (batch.ids, batch.kinds, batch.weights))
-    with _mixed(device), sight_of(sight):
-        hidden = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits = network.get_output_embeddings()(hidden.flatten(0, 1)[batch.before])
-    return cross_entropy(logits.float(), ids, reduction="none"), kinds, weights
+    return cross_entropy(foretold(network, batch, sight, device), ids, reduction="none"), kinds, weights
 
 
 def _mixed(device: torch.device) -> torch.autocast:
@@ -282,16 +287,13 @@ def measured(
     slots, right_slots = 0, 0
     for batch in every(held, recipe.mix(), pad or 0):
         moved = batch.to(device)
-        with _mixed(device), sight_of(sight(moved.sinks)):
-            hidden = network.get_decoder()(input_ids=moved.ids, use_cache=False).last_hidden_state[:, :-1]
-            wanted = moved.kinds[:, 1:] >= OWN
-            logits = network.get_output_embeddings()(hidden[wanted]).float()
-        following = moved.ids[:, 1:][wanted]
+        logits = foretold(network, moved, sight(batch.sinks), device)
+        following = moved.ids.flatten()[moved.before + 1]
         losses = cross_entropy(logits, following, reduction="none")
         total += torch.tensor([float(losses.sum()), losses.numel()])
-        right = torch.zeros_like(wanted)
-        right[wanted] = logits.argmax(-1) == following
-        found = _slots(moved.kinds[:, 1:].cpu(), right.cpu())
+        right = torch.zeros_like(moved.ids, dtype=torch.bool).flatten()
+        right[moved.before + 1] = logits.argmax(-1) == following
+        found = _slots(batch.kinds, right.view_as(moved.ids).cpu())
         slots, right_slots = slots + found[0], right_slots + found[1]
     return {"loss": float(total[0] / total[1].clamp_min(1)), "slots_forced": right_slots / max(1, slots)}
 
