@@ -2,7 +2,7 @@
 a model that was taught some of the families is asked for those.
 
     python -m benchmarks.apprentice combinations --model FOLDER --out results [--count 200] [--jobs 2]
-    python -m benchmarks.apprentice repairs      --model FOLDER --out results [--count 100]
+    python -m benchmarks.apprentice repairs      --model FOLDER --out results [--count 100] [--jobs 2]
     python -m benchmarks.apprentice unknown      --model FOLDER --out results [--count 100]
     python -m benchmarks.apprentice perplexity   --model FOLDER --out results [--tokens 100000]
     python -m benchmarks.apprentice attention    --model FOLDER --out results
@@ -25,9 +25,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
 from itertools import cycle
 from math import exp
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -78,31 +80,15 @@ def combinations(given: Any) -> None:
 
 def repairs(given: Any) -> None:
     """Held-out seeded defects: the oracle writes the faulty program, the model reads the report and repairs."""
-    from chatdev.apprentice.course import Course, Fault
-    from chatdev.apprentice.deputy import Deputy
-    from chatdev.apprentice.rehearsal import default_company, rehearse
-    from chatdev.llm.local import open_local
-    from chatdev.sandbox import SandboxConfig, open_engine
-
-    model = open_local(given.model)
-    engine = open_engine(SandboxConfig(engine=given.sandbox), "apprentice-repairs")
-    if engine is None:
-        sys.exit("no sandbox is ready; name one with --sandbox")
     lessons = taught(given)
-    company_of = default_company()
+    with ProcessPoolExecutor(given.jobs, get_context("spawn")) as workers:
 
-    def one(number: int) -> dict[str, Any]:
-        lesson = lessons[number * 7 % len(lessons)]
-        seen = [defect for defect in lesson.program.defects if defect.seen_by != "review"]
-        found = random.Random(number).choice(seen)
-        fault = Fault(found.path, found.good, found.bad, found.review, found.summary, True)
-        deputy = Deputy(lesson, Course(fault), number, model)
-        done = rehearse(lesson, Course(fault), company_of, None, seed=number, oracle=deputy, engine=engine)
-        checks = [event["report"]["verdict"] for event in done.events if event.kind == "checked"]
-        line = {"number": number, "family": lesson.family, "seen_by": found.seen_by, "path": found.path}
-        return {**line, "first": checks[0], "verdict": done.verdict, "checks": len(checks)}
+        def one(number: int) -> dict[str, Any]:
+            return workers.submit(
+                repair, given.model, given.sandbox, lessons[number * 7 % len(lessons)], number
+            ).result()
 
-    found = kept(given.out / "repairs.jsonl", range(given.count or 100), one, 1)
+        found = kept(given.out / "repairs.jsonl", range(given.count or 100), one, given.jobs)
     failing = [line for line in found if line["first"] == "failed"]
     right = [line for line in failing if line["verdict"] == "verified"]
     rows = [["found by", "defects", "repaired"]]
@@ -110,6 +96,34 @@ def repairs(given: Any) -> None:
         lines = [line for line in failing if kind in ("all", line["seen_by"])]
         rows.append([kind, str(len(lines)), share(sum(line in right for line in lines), lines)])
     report(f"Seeded defects repaired from the report ({len(found) - len(failing)} were not found)", rows, ">= 80 %")
+
+
+def repair(folder: str, sandbox: str, lesson: Any, number: int) -> dict[str, Any]:
+    """One seeded defect, in a process of its own beside others."""
+    from chatdev.apprentice.course import Course, Fault
+    from chatdev.apprentice.deputy import Deputy
+    from chatdev.apprentice.rehearsal import default_company, rehearse
+    from chatdev.sandbox import SandboxConfig, open_engine
+
+    engine = open_engine(SandboxConfig(engine=sandbox), f"apprentice-repairs-{os.getpid()}")
+    if engine is None:
+        sys.exit("no sandbox is ready; name one with --sandbox")
+    seen = [defect for defect in lesson.program.defects if defect.seen_by != "review"]
+    found = random.Random(number).choice(seen)
+    fault = Fault(found.path, found.good, found.bad, found.review, found.summary, True)
+    deputy = Deputy(lesson, Course(fault), number, opened(folder))
+    done = rehearse(lesson, Course(fault), default_company(), None, seed=number, oracle=deputy, engine=engine)
+    checks = [event["report"]["verdict"] for event in done.events if event.kind == "checked"]
+    line = {"number": number, "family": lesson.family, "seen_by": found.seen_by, "path": found.path}
+    return {**line, "first": checks[0], "verdict": done.verdict, "checks": len(checks)}
+
+
+@cache
+def opened(folder: str) -> Any:
+    """The model, loaded once in a process."""
+    from chatdev.llm.local import open_local
+
+    return open_local(folder)
 
 
 def unknown(given: Any) -> None:
