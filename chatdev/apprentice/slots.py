@@ -61,8 +61,16 @@ def agreed(lesson: Lesson) -> str:
 
 
 def read_unknown(task: str) -> str:
-    """The same of a task that nobody taught: there is nothing to say but that."""
-    return f"{numbered(task)} [PROGRAM = unknown]"
+    """The same of a task that nobody taught: there is nothing to say but that, where else the program is named."""
+    lines, parts = numbered(task).splitlines(), pieces(task)
+    at = next((at for at, part in enumerate(parts[:-1]) if not _opens(part)), len(parts) - 1)
+    lines[at] += " [PROGRAM = unknown]"
+    return "\n".join(lines)
+
+
+def _opens(piece: str) -> bool:
+    """Whether a piece only leads to what is wanted: `Hello!`, `New project:`, `Using Python,`."""
+    return piece.endswith((":", ",", "!")) and len(piece.split()) < 5
 
 
 def read_aloud(lesson: Lesson) -> str:

@@ -141,7 +141,8 @@ class Setup:
         wanted = f".[{','.join(sorted(self.extras))}]" if self.extras else "."
         self._pip(["-c", "constraints.txt", "-e", wanted])
         self.progress.step("Check that everything loads")
-        program = f"import {', '.join(MODULES)}"
+        # What a local model needs as well: Python compiles it now, and not while somebody waits for the first word.
+        program = f"import {', '.join(MODULES)}; from chatdev.llm.local.lean import import_transformers as load; load()"
         done = self._run([str(self.python), "-c", program], "loading every library once")
         if done.status:
             raise Broken(f"a library does not load: {done.tail[-1] if done.tail else done.status}")

@@ -257,6 +257,9 @@ def _open_apprentice(rest: str, setting: Setting) -> Model:
 
 
 def _open_local(rest: str, setting: Setting) -> Model:
+    from chatdev.llm.local.lean import import_transformers
+
+    import_transformers()
     from transformers.utils import logging
 
     from chatdev.llm.local import open_local

@@ -12,13 +12,12 @@ from typing import Any
 import yaml
 
 from chatdev.apprentice.curriculum.draw import Draw
+from chatdev.apprentice.curriculum.family import families
 from chatdev.apprentice.curriculum.model import Slot, Value
 from chatdev.apprentice.curriculum.phrasing import phrase, shared
-from chatdev.apprentice.curriculum.pools import title
+from chatdev.apprentice.curriculum.pools import coined, title
 
 HELD_OUT_UNKNOWN = 100
-LISTED = 0.4
-"""Of the subjects that are taught, those of the list."""
 UIS = ("terminal", "tkinter", "pygame")
 
 
@@ -29,10 +28,41 @@ def unknown_tasks(seed: int, count: int = 100) -> list[str]:
 
 
 def _subject(draw: Draw) -> str:
-    """One of the list, or one put together: two hundred learned by heart do not teach what is none of the families."""
-    if draw.chance(LISTED):
-        return str(draw.pick(subjects()["taught"]))
-    return f"{draw.pick(subjects()['areas'])} {draw.pick(subjects()['kinds'])}"
+    """One of the list, or one put together: two hundred learned by heart do not teach what is none of the families.
+
+    A word that nobody taught before a plain one (`a mahjong game`), a word of a family beside one of another trade
+    (`a memory allocator`) and the last word of what a family is called (`a genome catalogue`) were taken for the
+    family that sounds most like them.
+    """
+    lists = subjects()
+    kind = draw.pick(lists["kinds" if draw.chance(0.5) else "plain"])
+    before = str(draw.pick(lists["areas"])) if draw.chance(0.5) else _name(draw)
+    ways = (
+        draw.pick(lists["taught"]),
+        draw.pick(lists["taught"]),
+        f"{before} {kind}",
+        f"{draw.pick(lists['areas'])} {draw.pick(lists['kinds'])}",
+        f"{draw.pick(lists['borrowed'])} {draw.pick(lists['trades'])}",
+        f"{before} {draw.pick(_last_words())}",
+        f"{before} {draw.pick(_last_words())}",
+        draw.pick([f"={_name(draw)}", f"={_name(draw)} for two players", f"game like {_name(draw)}"]),
+    )
+    return str(draw.pick(ways))
+
+
+@cache
+def _last_words() -> tuple[str, ...]:
+    """Last words of what families are called, but for those that say enough by themselves (`a chemistry quiz`)."""
+    called = [noun.split() for family in families().values() for noun in family.nouns()]
+    alone = {words[0].lstrip("=").lower() for words in called if len(words) == 1} | {"dice", "cipher"}
+    alone.remove("calculator")
+    return tuple(sorted({words[-1] for words in called if len(words) == 2 and words[-1].lower() not in alone}))
+
+
+def _name(draw: Draw) -> str:
+    """A word in no dictionary, as names of games and programs are to whoever never heard them."""
+    one = coined(draw)
+    return one.capitalize() if draw.chance(0.5) else one
 
 
 @cache

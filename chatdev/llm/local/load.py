@@ -70,6 +70,9 @@ def open_local(
     folder, revision = _find(where, tell)
     import torch
 
+    from chatdev.llm.local.lean import import_transformers
+
+    import_transformers()
     from chatdev.llm.local.attention import use_packed_sdpa
     from chatdev.llm.local.model import LocalModel, Settings
 
@@ -241,8 +244,11 @@ def _tokenizer(folder: Path, where: str) -> Any:
 def _weights(folder: Path, where: str, dtype: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
+    from chatdev.llm.local.lean import stood_in
+
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        with stood_in():
+            return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
     except Exception as error:
         fix = "Download the model again, or name another one"
         raise UserError(f"its weights cannot be loaded ({_line(error)})", where=where, fix=fix) from error

@@ -1,0 +1,211 @@
+"""Importing transformers without what a stream never uses.
+
+Its models import torch's tensors over several machines, torch's compiler and sympy, for decorators and for ways of
+computing that no stream goes: more than half of the seconds between a command and the first word. While transformers'
+common modules are imported and weights are loaded, a few names stand in for them. torch itself stays whole: who wants
+its compiler afterwards imports the real one, and who asks a stand-in for more gets it at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import partial
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+COMMON = ("transformers.modeling_layers", "transformers.masking_utils", "transformers.generation.utils")
+"""What every model's own module imports."""
+
+
+def import_transformers() -> None:
+    """Import what all models share. Where a release of transformers asks for more than is stood in for, what is
+    missing is imported as usual when it is needed."""
+    if COMMON[0] in sys.modules:
+        return
+    with _one_look_at_models(), _on_one_machine(), stood_in(), suppress(ImportError, AttributeError):
+        for name in COMMON:
+            import_module(name)
+
+
+@contextmanager
+def _one_look_at_models() -> Iterator[None]:
+    """transformers reads the files of all its models for what they export, once for itself and once for
+    `transformers.models`; the second time it is told what it found."""
+    if "transformers" in sys.modules:
+        yield
+        return
+    finder = _Remembering()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Remembering:
+    """Finds the module that looks through the models, and has it remember."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "transformers.utils.import_utils":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module = partial(self._run, spec.loader.exec_module)  # type: ignore[method-assign]
+        return spec
+
+    @staticmethod
+    def _run(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+        execute(module)
+        look: Any = getattr(module, "create_import_structure_from_path", None)
+        if look is None:
+            return
+        known: dict[Path, Any] = {}
+        looking = False
+
+        def remembered(folder: Any) -> Any:
+            nonlocal looking
+            at = Path(folder).parent if Path(folder).is_file() else Path(folder)
+            if looking:  # it calls itself for the folders within
+                return look(at)
+            if at in known:
+                return known.pop(at)
+            looking = True
+            try:
+                found = look(at)
+            finally:
+                looking = False
+            known[at] = deepcopy(found)
+            return found
+
+        vars(module)["create_import_structure_from_path"] = remembered
+
+
+@contextmanager
+def _on_one_machine() -> Iterator[None]:
+    """transformers asks once whether torch can be distributed, and keeps the answer."""
+    import torch
+
+    asked = import_module("transformers.utils.import_utils").is_torch_distributed_available
+    with _instead(torch.distributed, "is_available", lambda: False):
+        with suppress(AttributeError):
+            asked.cache_clear()
+        asked()
+        yield
+
+
+@contextmanager
+def stood_in() -> Iterator[None]:
+    """Decorators that tell the compiler something leave a function as it is, and shapes of tensors are plain numbers.
+
+    Embeddings are not drawn, as they are read from a file. What is loaded already is left alone.
+    """
+    import torch
+
+    ours = {name: _StandIn(name, holds) for name, holds in STAND_INS.items() if name not in sys.modules}
+    sys.modules.update(ours)
+    try:
+        with _instead(torch.compiler, "disable", _same), _instead(torch.nn.Embedding, "reset_parameters", _same):
+            yield
+    finally:
+        _take_away(ours.values())
+
+
+class _StandIn(ModuleType):
+    """A module with a name or two. Who asks for more gets the real one."""
+
+    def __init__(self, name: str, holds: dict[str, Any]) -> None:
+        super().__init__(name)
+        vars(self).update(holds)
+        parent = name.rpartition(".")[0]
+        spec = PathFinder.find_spec(name, sys.modules[parent].__path__ if parent in sys.modules else None)
+        if spec is not None and spec.submodule_search_locations is not None:
+            self.__path__ = list(spec.submodule_search_locations)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _take_away([one for one in list(sys.modules.values()) if isinstance(one, _StandIn)])
+        return getattr(import_module(self.__name__), name)
+
+
+def _take_away(modules: Iterable[ModuleType]) -> None:
+    for module in modules:
+        if sys.modules.get(module.__name__) is module:
+            del sys.modules[module.__name__]
+
+
+@contextmanager
+def _instead(owner: Any, name: str, other: Any) -> Iterator[None]:
+    real = getattr(owner, name)
+    setattr(owner, name, other)
+    try:
+        yield
+    finally:
+        setattr(owner, name, real)
+
+
+def _same(function: Callable[..., Any] | None = None, *_: object, **__: object) -> Any:
+    return function if function is not None else _same
+
+
+def _as_it_is(answer: Any, *_: object, **__: object) -> Any:
+    return answer
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+def _equal(one: Any, other: Any) -> bool:
+    lists = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
+    return list(one) == list(other) if lists else bool(one == other)
+
+
+def _all(*answers: bool) -> bool:
+    return all(answers)
+
+
+def _any(*answers: bool) -> bool:
+    return any(answers)
+
+
+class _Later:
+    """`TransformGetItemToIndex`, imported where a mask needs it."""
+
+    def __enter__(self) -> Any:
+        self.real = import_module(ITEMS).TransformGetItemToIndex()
+        return self.real.__enter__()
+
+    def __exit__(self, *error: object) -> Any:
+        return self.real.__exit__(*error)
+
+
+class _Formula:
+    """`sympy.Basic`: nothing is one."""
+
+
+ITEMS = "torch._dynamo._trace_wrapped_higher_order_op"
+STAND_INS: dict[str, dict[str, Any]] = {
+    "torch._dynamo": {"assume_constant_result": _same, "allow_in_graph": _same, "disable": _same},
+    ITEMS: {"TransformGetItemToIndex": _Later},
+    "torch.fx.experimental.symbolic_shapes": {
+        **dict.fromkeys(("expect_true", "statically_known_true", "guard_size_oblivious"), _as_it_is),
+        **dict.fromkeys(("guard_or_false", "guard_or_true", "guarding_hint_or_throw"), _as_it_is),
+        "has_guarding_hint": _always,
+        "is_nested_int": _never,
+        "sym_eq": _equal,
+        "sym_and": _all,
+        "sym_or": _any,
+    },
+    "sympy": {"Basic": _Formula},
+}
