@@ -36,7 +36,7 @@ CURRICULUM = "chatdev.apprentice.curriculum"
 PER_SHARD = {"dialogues": 64, "lists": 2048, "programs": 512, "endless": 16}
 """Rows of a shard (lessons, of dialogues): whole dialogues, settings only, what is said and hardly anything of what is
 asked, or one task after the other."""
-STRANGE_LISTS = 0.1
+STRANGE_LISTS = 0.4
 """Of those, tasks that nobody taught."""
 READINGS = 0.4
 """Of those, the ones that end before the list."""
