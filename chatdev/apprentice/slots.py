@@ -62,10 +62,10 @@ def agreed(lesson: Lesson) -> str:
 
 def read_unknown(task: str) -> str:
     """The same of a task that nobody taught: there is nothing to say but that, where else the program is named."""
-    lines, parts = numbered(task).splitlines(), pieces(task)
+    lines, parts = numbered(task).splitlines() or [""], pieces(task) or [""]
     at = next((at for at, part in enumerate(parts[:-1]) if not _opens(part)), len(parts) - 1)
     lines[at] += " [PROGRAM = unknown]"
-    return "\n".join(lines)
+    return "\n".join(lines).lstrip()
 
 
 def _opens(piece: str) -> bool:
