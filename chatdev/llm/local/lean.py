@@ -9,15 +9,14 @@ its compiler afterwards imports the real one, and who asks a stand-in for more g
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from copy import deepcopy
-from functools import partial
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
+
+from chatdev.llm.local.exports import remembered
 
 COMMON = ("transformers.modeling_layers", "transformers.masking_utils", "transformers.generation.utils")
 """What every model's own module imports."""
@@ -28,62 +27,9 @@ def import_transformers() -> None:
     missing is imported as usual when it is needed."""
     if COMMON[0] in sys.modules:
         return
-    with _one_look_at_models(), _on_one_machine(), stood_in(), suppress(ImportError, AttributeError):
+    with remembered(), _on_one_machine(), stood_in(), suppress(ImportError, AttributeError):
         for name in COMMON:
             import_module(name)
-
-
-@contextmanager
-def _one_look_at_models() -> Iterator[None]:
-    """transformers reads the files of all its models for what they export, once for itself and once for
-    `transformers.models`; the second time it is told what it found."""
-    if "transformers" in sys.modules:
-        yield
-        return
-    finder = _Remembering()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-class _Remembering:
-    """Finds the module that looks through the models, and has it remember."""
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != "transformers.utils.import_utils":
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = partial(self._run, spec.loader.exec_module)  # type: ignore[method-assign]
-        return spec
-
-    @staticmethod
-    def _run(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
-        execute(module)
-        look: Any = getattr(module, "create_import_structure_from_path", None)
-        if look is None:
-            return
-        known: dict[Path, Any] = {}
-        looking = False
-
-        def remembered(folder: Any) -> Any:
-            nonlocal looking
-            at = Path(folder).parent if Path(folder).is_file() else Path(folder)
-            if looking:  # it calls itself for the folders within
-                return look(at)
-            if at in known:
-                return known.pop(at)
-            looking = True
-            try:
-                found = look(at)
-            finally:
-                looking = False
-            known[at] = deepcopy(found)
-            return found
-
-        vars(module)["create_import_structure_from_path"] = remembered
 
 
 @contextmanager
