@@ -141,8 +141,9 @@ class Setup:
         wanted = f".[{','.join(sorted(self.extras))}]" if self.extras else "."
         self._pip(["-c", "constraints.txt", "-e", wanted])
         self.progress.step("Check that everything loads")
-        # What a local model needs as well: Python compiles it now, and not while somebody waits for the first word.
-        program = f"import {', '.join(MODULES)}; from chatdev.llm.local.lean import import_transformers as load; load()"
+        # What a local model needs comes first: it is compiled and looked up now, not while somebody waits for a word.
+        first = "from chatdev.llm.local.lean import import_transformers as load; load()"
+        program = f"{first}; import {', '.join(MODULES)}, transformers.models.llama.modeling_llama"
         done = self._run([str(self.python), "-c", program], "loading every library once")
         if done.status:
             raise Broken(f"a library does not load: {done.tail[-1] if done.tail else done.status}")
