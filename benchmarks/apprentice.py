@@ -103,11 +103,8 @@ def repair(folder: str, sandbox: str, lesson: Any, number: int) -> dict[str, Any
     from chatdev.apprentice.course import Course, Fault
     from chatdev.apprentice.deputy import Deputy
     from chatdev.apprentice.rehearsal import default_company, rehearse
-    from chatdev.sandbox import SandboxConfig, open_engine
 
-    engine = open_engine(SandboxConfig(engine=sandbox), f"apprentice-repairs-{os.getpid()}")
-    if engine is None:
-        sys.exit("no sandbox is ready; name one with --sandbox")
+    engine = engine_of(sandbox)
     seen = [defect for defect in lesson.program.defects if defect.seen_by != "review"]
     found = random.Random(number).choice(seen)
     fault = Fault(found.path, found.good, found.bad, found.review, found.summary, True)
@@ -116,6 +113,15 @@ def repair(folder: str, sandbox: str, lesson: Any, number: int) -> dict[str, Any
     checks = [event["report"]["verdict"] for event in done.events if event.kind == "checked"]
     line = {"number": number, "family": lesson.family, "seen_by": found.seen_by, "path": found.path}
     return {**line, "first": checks[0], "verdict": done.verdict, "checks": len(checks)}
+
+
+@cache
+def engine_of(sandbox: str) -> Any:
+    """The sandbox of a process."""
+    from chatdev.sandbox import SandboxConfig, open_engine
+
+    engine = open_engine(SandboxConfig(engine=sandbox), f"apprentice-repairs-{os.getpid()}")
+    return engine or sys.exit("no sandbox is ready; name one with --sandbox")
 
 
 @cache

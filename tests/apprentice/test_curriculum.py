@@ -22,7 +22,7 @@ from chatdev.apprentice.curriculum import (
 )
 from chatdev.apprentice.curriculum.check import problems, untidy, write
 from chatdev.apprentice.curriculum.trial import failing
-from chatdev.apprentice.curriculum.unknown import subjects
+from chatdev.apprentice.curriculum.unknown import _last_words, subjects
 from chatdev.apprentice.slots import agreed, listed, read_aloud, told_values
 from chatdev.chain.pieces import numbered
 
@@ -142,7 +142,10 @@ def test_unknown_tasks_share_no_subject_with_the_families_or_the_held_out_ones()
     taught, kept = ([each.strip("=").lower() for each in subjects()[part]] for part in ("taught", "held_out"))
     assert len(set(taught)) >= 200
     assert len(set(kept)) == len(held_out_unknown()) == 100
-    made = {f"{area} {kind}".lower() for area in subjects()["areas"] for kind in subjects()["kinds"]}
+    lists = subjects()
+    behind = {*lists["kinds"], *lists["plain"], *_last_words()}
+    made = {f"{area} {kind}".lower() for area in lists["areas"] for kind in behind}
+    made |= {f"{word} {trade}".lower() for word in lists["borrowed"] for trade in lists["trades"]}
     assert len(made) > 20_000
     assert not (made | set(taught)) & set(kept)
     assert not (made | set(taught) | set(kept)) & nouns

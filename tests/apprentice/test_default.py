@@ -12,6 +12,7 @@ from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.oracle import UNKNOWN_REPLIES, Oracle
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.rehearsal import default_company, rehearse
+from chatdev.apprentice.slots import read_unknown
 from chatdev.chain.company_run import CompanyRun, Order
 from chatdev.cli.endings import ending
 from chatdev.errors import UserError
@@ -82,6 +83,19 @@ def test_the_apprentice_learns_to_refuse(spelling, tokenizer):
     (row,) = done.rows(spelling)
     learned = tokenizer.decode([one for one, kind in zip(row.ids, row.kinds(), strict=True) if kind])
     assert learned.endswith("<INFO> Unknown\n<|end|>")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("Build a chess engine", "1: Build a chess engine [PROGRAM = unknown]"),
+        ("Hello! Please write a fox game", "1: Hello!\n2: Please write a fox game [PROGRAM = unknown]"),
+        ("A tuner. Thanks.", "1: A tuner. [PROGRAM = unknown]\n2: Thanks."),
+        ("Help!", "1: Help! [PROGRAM = unknown]"),
+    ],
+)
+def test_what_is_not_known_is_marked_where_it_is_named(task, said):
+    assert read_unknown(task) == said
 
 
 def test_the_bundled_weights_were_trained_on_the_prompts_of_today():

@@ -41,6 +41,15 @@ def byte_tokenizer(template: str | None = CHATML):
     return tokenizer
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A random model on disk; nobody writes into it."""
+    path = tmp_path_factory.mktemp("model")
+    make("llama", vocab_size=261).save_pretrained(path)
+    byte_tokenizer().save_pretrained(path)
+    return path
+
+
 def talker(family="llama", *, template=CHATML, sampling=None, window=128, on_notice=None, **settings):
     """A random model that speaks bytes."""
     network = make(family, vocab_size=261)

@@ -46,7 +46,10 @@ def test_another_release_is_read_anew(tmp_path, models):
     assert len(looks) == 3
 
 
-@pytest.mark.parametrize("text", ["", "x", "{first}\n", "{first}\n[[", "{first}\n{{}}", "{first}\n3", "\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "{first}\n", "{first}\n[[", "{first}\n{{}}", "{first}\n3", "{first}\n[]", "{first}\n[[1]]", "\udcff"],
+)
 def test_a_damaged_file_is_not_believed(tmp_path, models, text):
     looks = []
     memory(tmp_path, looks)(models)
@@ -58,9 +61,9 @@ def test_a_damaged_file_is_not_believed(tmp_path, models, text):
 
 
 def test_a_place_that_cannot_be_written_costs_nothing_but_time(tmp_path, models):
-    looks = []
-    assert Memory(lambda at: FOUND, tmp_path / "nowhere" / "kept.json")(models) == FOUND
-    assert looks == []
+    kept = tmp_path / "nowhere" / "kept.json"
+    assert Memory(lambda at: FOUND, kept)(models) == FOUND
+    assert not kept.exists()
 
 
 def test_it_is_what_transformers_finds_itself():

@@ -4,21 +4,9 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from chatdev.llm.local.lean import STAND_INS, stood_in
-from tests.local.conftest import byte_tokenizer
-from tests.local.zoo import make
 
 HEAVY = ("torch._dynamo", "torch.distributed.tensor", "torch.fx.experimental.symbolic_shapes", "sympy")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny")
-    make("llama", vocab_size=261).save_pretrained(path)
-    byte_tokenizer().save_pretrained(path)
-    return path
 
 
 def told(program, folder):

@@ -12,16 +12,6 @@ import pytest
 from chatdev.errors import UserError
 from chatdev.llm.base import SayLimits
 from chatdev.llm.local import open_local
-from tests.local.conftest import byte_tokenizer
-from tests.local.zoo import make
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model")
-    make("llama", vocab_size=261).save_pretrained(path)
-    byte_tokenizer().save_pretrained(path)
-    return path
 
 
 def copy_without(folder, target, *names):

@@ -63,7 +63,7 @@ class Memory:
     def __init__(self, look: Callable[[Any], Exports], path: Path) -> None:
         self.look, self.path = look, path
         self._inside = False
-        self._known: dict[str, str] = {}
+        self._known: dict[str, list[Any]] = {}
 
     def __call__(self, folder: str | Path) -> Exports:
         at = Path(folder).parent if Path(folder).is_file() else Path(folder)
@@ -72,26 +72,28 @@ class Memory:
         release = f"{at} {at.stat().st_mtime_ns}"
         if release not in self._known:
             self._known[release] = self._read(release) or self._find(at, release)
-        exports: Exports = _thawed(json.loads(self._known[release]))
+        exports: Exports = _thawed(self._known[release])
         return exports
 
-    def _read(self, release: str) -> str | None:
+    def _read(self, release: str) -> list[Any] | None:
         """What the file knows of this release."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             first, _, rest = self.path.read_text(encoding="utf-8").partition("\n")
-            return rest if first == release and isinstance(json.loads(rest), list) else None
+            if first == release:
+                saved = json.loads(rest)
+                return saved if isinstance(_thawed(saved), dict) else None
         return None
 
-    def _find(self, at: Path, release: str) -> str:
+    def _find(self, at: Path, release: str) -> list[Any]:
         self._inside = True
         try:
-            found = json.dumps(_frozen(self.look(at)))
+            found: list[Any] = _frozen(self.look(at))
         finally:
             self._inside = False
         if sys.prefix != sys.base_prefix:  # the system's own Python is not ours to write into
             part = self.path.with_suffix(f".{os.getpid()}")
             with suppress(OSError):
-                part.write_text(f"{release}\n{found}", encoding="utf-8")
+                part.write_text(f"{release}\n{json.dumps(found)}", encoding="utf-8")
                 part.replace(self.path)
         return found
 

@@ -77,7 +77,9 @@ class _StandIn(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         _take_away([one for one in list(sys.modules.values()) if isinstance(one, _StandIn)])
-        return getattr(import_module(self.__name__), name)
+        real = import_module(self.__name__)
+        vars(self).update(vars(real))  # who took this one for a module keeps it
+        return getattr(real, name)
 
 
 def _take_away(modules: Iterable[ModuleType]) -> None:
