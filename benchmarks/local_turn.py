@@ -19,7 +19,7 @@ from transformers.cache_utils import DynamicCache
 from benchmarks.local_common import interleaved, network, report, talker
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.fast.anatomy import dissect
-from chatdev.llm.local.fast.check import PROMPT, ROUNDING, difference
+from chatdev.llm.local.fast.check import PROMPT, ROUNDING, Truth, difference
 from chatdev.llm.local.fast.torch_step import TorchStep
 from chatdev.llm.local.memory import SinkMemory
 
@@ -65,7 +65,7 @@ def _turn(model: Any, window: int, new: int, rounds: int) -> list[str]:
 def prompts(model: Any) -> TorchStep:
     """The step that serves prompts, without the packing that comes with it."""
     step = TorchStep(dissect(model), None)
-    off = difference(model, step, PROMPT)
+    off = difference(Truth(model, PROMPT), step)
     if off > ROUNDING[model.dtype]:
         raise SystemExit(f"the step differs from the model by {off:.1e}")
     return step

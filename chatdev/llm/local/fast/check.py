@@ -66,24 +66,39 @@ def prove_product(product: Callable[[Tensor], Tensor], weight: Tensor, precision
         raise WrongProductError(f"a {precision} weight of {tuple(weight.shape)} is off by {float(off):.1%}")
 
 
+class Truth:
+    """What the unmodified model says in a trial: worked out once, for every step that is compared with it."""
+
+    @torch.no_grad()
+    def __init__(self, model: Any, trial: Trial = REPLY) -> None:
+        vocabulary = model.config.get_text_config(decoder=True).vocab_size
+        ids = torch.randint(0, vocabulary, (1, sum(trial.pieces)), generator=torch.Generator().manual_seed(11))
+        ids = ids.to(next(model.parameters()).device)
+        cache = SinkCache(model, trial.sinks, trial.window, trial.block)
+        first, *rest = trial.pieces
+        _model(model, ids[:, :first], cache)
+        self.begun = cache.fork()
+        """Holds the first piece."""
+        self.pieces: list[tuple[Tensor, Tensor]] = []
+        """Tokens [1, n] and their logits [1, n, vocabulary], in order."""
+        at = first
+        for piece in rest:
+            end = at + piece
+            while at < end:
+                n = min(end - at, cache.reach if trial.staged else cache.room)
+                cut = ids[:, at : at + n]
+                self.pieces.append((cut, _model(model, cut, cache)))
+                at += n
+
+
 @torch.no_grad()
-def difference(model: Any, step: Step, trial: Trial = REPLY) -> float:
-    """Root mean square difference of the logits of `step` and `model`, relative to their size; the worst piece."""
-    vocabulary = model.config.get_text_config(decoder=True).vocab_size
-    ids = torch.randint(0, vocabulary, (1, sum(trial.pieces)), generator=torch.Generator().manual_seed(11))
-    ids = ids.to(next(model.parameters()).device)
-    truth, ours = (SinkCache(model, trial.sinks, trial.window, trial.block) for _ in range(2))
-    worst, at = 0.0, 0
-    for piece in trial.pieces:
-        end = at + piece
-        while at < end:
-            n = min(end - at, truth.reach if trial.staged else truth.room)
-            cut = ids[:, at : at + n]
-            expected = _model(model, cut, truth)
-            given = _model(model, cut, ours) if at == 0 else step(cut, ours, n)
-            off = (given - expected).float().pow(2).mean().sqrt() / expected.float().pow(2).mean().sqrt()
-            worst = max(worst, float(off.nan_to_num(nan=torch.inf)))
-            at += n
+def difference(truth: Truth, step: Step) -> float:
+    """Root mean square difference of the logits of `step` and the model, relative to their size; the worst piece."""
+    cache, worst = truth.begun.fork(), 0.0
+    for ids, expected in truth.pieces:
+        off = (step(ids, cache, ids.shape[1]) - expected).float().pow(2).mean().sqrt()
+        off = off / expected.float().pow(2).mean().sqrt()
+        worst = max(worst, float(off.nan_to_num(nan=torch.inf)))
     return worst
 
 

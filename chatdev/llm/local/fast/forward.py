@@ -21,7 +21,7 @@ from torch import Tensor
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.fast.anatomy import Anatomy, UnknownAnatomyError, dissect
 from chatdev.llm.local.fast.build import NoCompilerError
-from chatdev.llm.local.fast.check import LOSS, PROMPT, ROUNDING, WrongProductError, difference
+from chatdev.llm.local.fast.check import LOSS, PROMPT, ROUNDING, Truth, WrongProductError, difference
 from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
 from chatdev.llm.local.fast.static_step import StaticStep
@@ -108,7 +108,11 @@ def fast_forward(
     try:
         anatomy = dissect(network)
         plain = TorchStep(anatomy, None)
-        exact = max(difference(network, plain), difference(network, plain, PROMPT))
+        exact = difference(Truth(network, PROMPT), plain)
+        if on_prompt is not None and device == "cpu" and exact <= ROUNDING[dtype]:
+            on_prompt(plain)
+        reply = Truth(network)
+        exact = max(exact, difference(reply, plain))
     except (UnknownAnatomyError, UnsupportedModelError, RuntimeError) as error:
         say(f"the fast step does not know this model ({error}); its own forward serves it")
         return None
@@ -116,16 +120,14 @@ def fast_forward(
         say(f"the fast step differs from this model by {exact:.1e}; its own forward serves it")
         return None
     if device == "cuda":
-        return _captured(network, anatomy, kernels, ROUNDING[dtype], say)
-    if on_prompt is not None:
-        on_prompt(plain)
+        return _captured(network, reply, anatomy, kernels, say)
     chosen = pick(precision, network)
     try:
         step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
     except WrongProductError as error:
         say(f"{error}; the model's own forward serves it")
         return None
-    loss = difference(network, step)
+    loss = difference(reply, step)
     if loss > LOSS[chosen]:
         say(f"{chosen} weights change this model's logits by {loss:.0%}; its own forward serves it")
         return None
@@ -164,15 +166,15 @@ def _make(
 
 
 def _captured(
-    network: Any, anatomy: Anatomy, kernels: Kernels, most: float, say: Callable[[str], None]
+    network: Any, reply: Truth, anatomy: Anatomy, kernels: Kernels, say: Callable[[str], None]
 ) -> FastForward | None:
     step = StaticStep(anatomy, compiled=kernels == "compiled")
     try:
-        loss = difference(network, step)
+        loss = difference(reply, step)
     except RuntimeError as error:
         say(f"the step cannot be captured ({' '.join(str(error).split())[:160]}); the model's own forward serves it")
         return None
-    if loss > most:
+    if loss > ROUNDING[network.dtype]:
         say(f"the captured step differs from this model by {loss:.1e}; its own forward serves it")
         return None
     return FastForward(network, step, "own", "fused" if kernels == "compiled" else "captured", loss)
