@@ -24,7 +24,6 @@ HEAVY = ("torch", "transformers", "openai", "docker", "numpy")
         ["--task", "x", "--dry-run"],
         ["resume", "nothing"],
         ["show", "nothing"],
-        ["--task", "x"],
         ["--task", "x", "--model", "nonsense:1"],
     ],
 )
@@ -56,7 +55,6 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["--task", "x", "--company", "defalt"], 1, 'error: unknown company "defalt" (did you mean "default"?)'),
         (["--task", "x", "--set", "limits"], 1, 'error: "--set limits" is not key=value.'),
         (["--task", "x", "--set", "limits.minuts=3"], 1, 'did you mean "minutes"?'),
-        (["--task", "x"], 1, "error: no model is set up."),
         (["--task", "x", "--model", "opnai:x"], 1, 'unknown kind of model "opnai"'),
         (["--task", "x", "--model", "scripted:snak"], 1, 'Did you mean "scripted:snake"?'),
         (["--task", "x", "--sandbox", "dcker", "--model", "scripted:snake"], 1, 'did you mean "docker"?'),
@@ -148,10 +146,17 @@ def test_schemas_are_written_for_editors(tmp_path):
         assert schema["$schema"].startswith("https://json-schema.org/")
 
 
-def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path):
+def test_doctor_says_what_is_there(tmp_path):
     done = chatdev("doctor", "--json", cwd=tmp_path)
     found = {row["thing"]: row for row in json.loads(done.stdout)}
     assert found["git"]["ok"]
+    assert found["model"]["ok"]
+    assert "apprentice" in found["model"]["text"]
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path):
+    done = chatdev("doctor", "--json", cwd=tmp_path, CHATDEV_MODEL="opnai:x")
+    found = {row["thing"]: row for row in json.loads(done.stdout)}
     assert not found["model"]["ok"]
-    assert "OPENAI_API_KEY" in found["model"]["fix"]
+    assert "openai" in found["model"]["fix"]
     assert done.returncode == 1

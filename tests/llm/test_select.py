@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from chatdev import apprentice
 from chatdev.errors import UserError
 from chatdev.llm.api_images import ImagesUnavailable
 from chatdev.llm.base import SayLimits
@@ -38,7 +39,8 @@ def test_auto_is_resolved_without_asking_anybody(env, name):
     assert resolve("auto", env=env) == name
 
 
-def test_auto_with_nothing_set_up_tells_three_ways():
+def test_auto_with_nothing_set_up_and_no_weights_tells_three_ways(monkeypatch, tmp_path):
+    monkeypatch.setattr(apprentice, "WEIGHTS", tmp_path)
     text = told(lambda: open_model("auto", env={"CHATDEV_MODEL": "auto"}))
     for way in ("OPENAI_API_KEY", "hf:", "scripted:snake"):
         assert way in text
