@@ -8,7 +8,7 @@ import chatdev.apprentice as apprentice
 from chatdev.apprentice.curriculum import FAMILIES
 from tests.chain.house import chatdev, git, only_product
 
-TASK = "Build a number guessing game for the terminal with numbers from 1 to 70."
+TASK = 'Build a terminal number guessing game called "Lucky Harbour".'
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +24,14 @@ def test_the_first_command_builds_a_program_that_is_verified(run):
     assert apprentice.what_it_is() in done.stdout + done.stderr
     report = json.loads((product / ".chatdev" / "report.json").read_text(encoding="utf-8"))
     assert (report["verdict"], set(report["models"].values())) == ("verified", {"apprentice"})
-    assert "70" in "".join(path.read_text(encoding="utf-8") for path in product.glob("*.py"))
+    assert "Lucky Harbour" in "".join(path.read_text(encoding="utf-8") for path in product.glob("*.py"))
 
 
 def test_the_same_seed_makes_the_same_repository_byte_for_byte(run, tmp_path):
     chatdev("--task", TASK, "--sandbox", "host", cwd=tmp_path)
     commits = [git(product, "log", "--format=%H") for product in (run[1], only_product(tmp_path))]
     assert commits[0] == commits[1]
-    assert len(commits[0].split()) > 3
+    assert len(commits[0].split()) > 2
 
 
 def test_of_what_it_does_not_know_it_says_so(tmp_path):

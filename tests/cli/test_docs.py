@@ -72,7 +72,7 @@ def test_the_answers_in_the_readme_are_answers(tmp_path):
 
 def test_the_first_command_of_the_readme_builds_the_game(tmp_path):
     words = shlex.split(LINES[0])
-    assert words == ["--task", "build a snake game", "--model", "scripted:snake"]
+    assert words == ["--task", "build a snake game"]
     done = chatdev(*words, "--sandbox", "none", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert (next((tmp_path / "warehouse").iterdir()) / "snake.py").is_file()
