@@ -35,8 +35,8 @@ from chatdev.llm.local.rope import Rope, UnsupportedModelError, find_decoder
 from chatdev.llm.local.stages import MASKED, added, stage_mask
 from chatdev.llm.local.window import Moves, Window
 
-_ROPE = "sink_cache_rope"
-"""Attribute of a decoder that holds its proved operator; its presence also says that the hooks are there."""
+_HOOKED = "sink_cache_hooked"
+"""Attribute of a decoder whose forward is followed by the cache that it is given."""
 
 _HOOKING = threading.Lock()
 """The fast step is made beside the first prompt, and both need the hooks, once."""
@@ -76,13 +76,13 @@ class SinkCache(Cache):
     ) -> None:
         decoder = find_decoder(model)
         with _HOOKING:
-            if not hasattr(decoder, _ROPE):
-                setattr(decoder, _ROPE, Rope.of(model))
+            self.rope = Rope.of(model)
+            if not hasattr(decoder, _HOOKED):
+                setattr(decoder, _HOOKED, True)
                 decoder.register_forward_pre_hook(_before, with_kwargs=True)
                 decoder.register_forward_hook(_after, with_kwargs=True)
         block = block or max(1, window // 8)
         total = sinks + window
-        self.rope: Rope = getattr(decoder, _ROPE)
         self.plan = Window(sinks, window, block, limit or live_limit(decoder, total, block))
         super().__init__(layers=self._make_layers(decoder))
         self.recording = False

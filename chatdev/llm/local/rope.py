@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +28,8 @@ LayerKind = Literal["rotated", "plain", "none"]
 
 CHECK_TOKENS = 12
 CHECK_OFFSET = 37
+_PROVED = "sink_cache_rope"
+_PROVING = threading.Lock()
 
 
 class UnsupportedModelError(ValueError):
@@ -47,12 +50,20 @@ class Rope:
 
     @classmethod
     def of(cls, model: nn.Module) -> Rope:
-        """Find the operator of `model` and prove it on every layer.
+        """Find the operator of `model` and prove it on every layer, once for a model.
 
         Raises:
             UnsupportedModelError: no rotary embedding was found, or its keys failed the check.
         """
         decoder = find_decoder(model)
+        with _PROVING:
+            if not hasattr(decoder, _PROVED):
+                setattr(decoder, _PROVED, cls._proved(model, decoder))
+        known: Rope = getattr(decoder, _PROVED)
+        return known
+
+    @classmethod
+    def _proved(cls, model: nn.Module, decoder: nn.Module) -> Rope:
         apply = _apply_function(decoder)
         config = decoder.config.get_text_config(decoder=True)  # type: ignore[union-attr, operator]
         types = getattr(config, "layer_types", None) or [None] * config.num_hidden_layers

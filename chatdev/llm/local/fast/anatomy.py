@@ -121,7 +121,7 @@ def dissect(model: Any) -> Anatomy:
         UnsupportedModelError: its keys do not follow a rotary embedding.
     """
     decoder: Any = find_decoder(model)
-    rope = getattr(decoder, "sink_cache_rope", None) or Rope.of(model)
+    rope = Rope.of(model)
     if "none" in rope.kinds or len({w for w in rope.widths if w}) != 1:
         raise UnknownAnatomyError("its layers rotate in different ways")
     if rope.per_layer_type and len(set(rope.layer_types)) > 1:

@@ -120,7 +120,8 @@ def to_blocks(weight: Tensor, precision: Precision) -> Blocks:
         words = _words(_rows_up(q))
         pair = torch.stack([_lanes(s), _lanes(low)], 2).contiguous()
         return Blocks(kind, _lanes(words), pair, rows, q.shape[1])
-    weight = functional.pad(weight, (0, -weight.shape[1] % STEP))
+    if weight.shape[1] % STEP:
+        weight = functional.pad(weight, (0, -weight.shape[1] % STEP))
     columns = weight.shape[1]
     if precision == "int8":
         q, scale = quantise8(weight)
@@ -142,8 +143,8 @@ def _words(q: Tensor) -> Tensor:
 
 
 def _rows_up(x: Tensor) -> Tensor:
-    """Zero rows up to a multiple of the lanes."""
-    return functional.pad(x, (0, 0) * (x.ndim - 1) + (0, -x.shape[0] % LANES))
+    """Zero rows up to a multiple of the lanes; as it is where that is reached, for padding by nothing copies."""
+    return x if x.shape[0] % LANES == 0 else functional.pad(x, (0, 0) * (x.ndim - 1) + (0, -x.shape[0] % LANES))
 
 
 def _lanes(x: Tensor) -> Tensor:
