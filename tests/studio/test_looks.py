@@ -8,6 +8,14 @@ from .pages import events_of, product_in, run_address, start_run, until, wait_fo
 
 WIDTH = 360
 
+TO_THE_END = """
+() => new Promise((done) => {
+  const one = document.querySelector('.scroller');
+  one.addEventListener('scroll', () => requestAnimationFrame(done), { once: true });
+  one.scrollTop = one.scrollHeight;
+})
+"""
+
 FAINT = """
 () => {
   const pad = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
@@ -128,6 +136,17 @@ def test_a_run_is_followed_with_the_keyboard_and_by_ear(studio, open_page):
         assert page.evaluate(SEEN), f"the keyboard is not seen at {stops[-1]}"
     for name in ("Products", "Undo", "Fork", "Replay", "Export", "Files", "Files as they are now"):
         assert name in stops, "\n".join(stops)
+
+    # A button that is of no use any more goes when the keyboard has left it, and never takes its place along.
+    page.evaluate("document.querySelector('.scroller').scrollTop = 0")
+    page.locator(".newest").wait_for()
+    page.locator(".newest").focus()
+    page.evaluate(TO_THE_END)
+    assert page.evaluate("document.activeElement.classList.contains('newest')")
+    page.keyboard.press("Tab")
+    until(page, "document.querySelector('.newest').hidden")
+    assert page.evaluate("document.activeElement !== document.body")
+
     page.get_by_role("tab", name="Files").focus()
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("tab", name="Checks").get_attribute("aria-selected") == "true"

@@ -24,6 +24,7 @@ export class Dialogue {
     this.announcer = new Announcer(view);
     this.element = h("div", { class: "dialogue" }, this.scroller, this.newest, this.announcer.element);
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.newest.addEventListener("blur", () => this.scrolled());
     // Pictures that arrive late must not push the newest words out of sight.
     this.followed = true;
     this.top = 0;
@@ -49,10 +50,10 @@ export class Dialogue {
     if (item.agent && item.kind === "said") this.quiet(item.agent);
     if (item.unsaid) [...this.typing.keys()].forEach((agent) => this.quiet(agent));
     this.announcer.hear(item);
-    if (!this.atEnd) { this.newest.hidden = false; return; }
+    if (!this.atEnd) { this.offerNewest(true); return; }
     const follow = this.following();
     this.put([item]);
-    if (follow) { this.trimStart(); this.bottom(); } else this.newest.hidden = false;
+    if (follow) { this.trimStart(); this.bottom(); } else this.offerNewest(true);
   }
 
   words(agent, text) {
@@ -85,6 +86,11 @@ export class Dialogue {
     else { this.items.push(...fresh); this.list.append(...made); }
   }
 
+  /** Whoever stands on the button with the keyboard keeps it until they go on: hidden, it would take their place along. */
+  offerNewest(wanted) {
+    this.newest.hidden = !wanted && document.activeElement !== this.newest;
+  }
+
   following() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     return this.atEnd && scrollHeight - scrollTop - clientHeight < 80;
@@ -94,7 +100,7 @@ export class Dialogue {
     this.followed = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.top = this.scroller.scrollTop;
-    this.newest.hidden = this.atEnd;
+    this.offerNewest(!this.atEnd);
   }
 
   trimStart() {
@@ -110,7 +116,7 @@ export class Dialogue {
     // Only a person scrolls up. What grew below (a picture that came late) is not that.
     this.followed = this.following() || (this.followed && scrollTop >= this.top - 2);
     this.top = scrollTop;
-    this.newest.hidden = this.followed && this.atEnd;
+    this.offerNewest(!(this.followed && this.atEnd));
     if (this.loading) return;
     if (this.earlier && scrollTop < NEAR) await this.load("before");
     else if (!this.atEnd && !this.view.past && scrollHeight - scrollTop - clientHeight < NEAR) await this.load("after");
@@ -140,6 +146,7 @@ export class Dialogue {
   }
 
   async toEnd() {
+    this.scroller.focus({ preventScroll: true });
     if (!this.atEnd) {
       const page = await get(productPath(this.view.name, "/items"));
       const typing = [...this.typing.values()];
