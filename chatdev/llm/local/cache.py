@@ -75,8 +75,8 @@ class SinkCache(Cache):
         limit: int | None = None,
     ) -> None:
         decoder = find_decoder(model)
+        self.rope = Rope.of(model)
         with _HOOKING:
-            self.rope = Rope.of(model)
             if not hasattr(decoder, _HOOKED):
                 setattr(decoder, _HOOKED, True)
                 decoder.register_forward_pre_hook(_before, with_kwargs=True)

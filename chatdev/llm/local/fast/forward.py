@@ -108,11 +108,8 @@ def fast_forward(
     try:
         anatomy = dissect(network)
         plain = TorchStep(anatomy, None)
-        exact = difference(Truth(network, PROMPT), plain)
-        if on_prompt is not None and device == "cpu" and exact <= ROUNDING[dtype]:
-            on_prompt(plain)
         reply = Truth(network)
-        exact = max(exact, difference(reply, plain))
+        exact = max(difference(reply, plain), difference(Truth(network, PROMPT), plain))
     except (UnknownAnatomyError, UnsupportedModelError, RuntimeError) as error:
         say(f"the fast step does not know this model ({error}); its own forward serves it")
         return None
@@ -121,6 +118,8 @@ def fast_forward(
         return None
     if device == "cuda":
         return _captured(network, reply, anatomy, kernels, say)
+    if on_prompt is not None:
+        on_prompt(plain)
     chosen = pick(precision, network)
     try:
         step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
