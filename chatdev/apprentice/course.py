@@ -1,15 +1,18 @@
 """The course of one rehearsal: what goes wrong in it, and who finds it.
 
 A lesson says what the right program is. A course says how the company gets there: at once, or by way of a seeded fault
-that a review or the ladder finds. Faults are the lesson's own (`Program.defects`) or a slip: a value of the task copied
-wrongly into the program or its tests, which is what a small model gets wrong most often.
+that a review or the ladder finds. Faults are the lesson's own (`Program.defects`), a slip: a value of the task copied
+wrongly into the program or its tests, or a mixture: one place reads as it would with an option the other way round.
+The last two are what a small model gets wrong most often.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ def course_of(lesson: Lesson, rng: random.Random) -> Course:
     that the ladder finds."""
     if rng.random() < 0.2:
         return Course()
-    fault = slip(lesson, rng) if rng.random() < 0.4 else None
+    kind = rng.random()
+    fault = slip(lesson, rng) if kind < 0.3 else mixture(lesson, rng) if kind < 0.6 else None
     fault = fault or seeded(lesson, rng)
     if fault is None:
         return Course()
@@ -94,6 +98,71 @@ def slip(lesson: Lesson, rng: random.Random) -> Fault | None:
         summary = f"{path} has `{bad.strip()}`, but the task says {value}. Set the {what} to {value}."
     checked = tests or any(value in text for text in program.tests.values())
     return Fault(path, line, bad, review, summary, checked, tests)
+
+
+def mixture(lesson: Lesson, rng: random.Random) -> Fault | None:
+    """One place of a file as it is with an option the other way round (a table without its entry, a test of what was
+    not asked for); None where the lesson's family has no options."""
+    from chatdev.apprentice.curriculum import FAMILIES
+
+    family, program = FAMILIES.get(lesson.family), lesson.program
+    options = [
+        (slot.name, value)
+        for slot in (family.slots() if family else ())
+        if slot.name != "ui" and slot.kind in ("flag", "choice") and slot.pool != "colour"
+        for value in slot.values * (3 if slot.kind == "flag" else 1)
+        if value != lesson.choices[slot.name]
+    ]
+    if family is None or not options:
+        return None
+    name, value = rng.choice(options)
+    other = family.build({**lesson.choices, name: value})
+    mixed = {**other.files, **other.tests}
+    places = [
+        (path, *place)
+        for path, text in {**program.files, **program.tests}.items()
+        for place in _differences(text, mixed.get(path, text))
+        if path not in program.tests or place[3]  # nothing tells that a test is missing
+    ]
+    if not places:
+        return None
+    path, good, bad, right, wrong = rng.choice(places)
+    said = f"{name.upper()} = {_said(lesson.choices[name])}"
+    if not wrong:
+        found, mend = f"{path} has no `{right}`, but {said}.", "Put it in."
+    elif not right:
+        found, mend = f"{path} has `{wrong}`, but {said}.", "Take it out."
+    else:
+        found, mend = f"{path} has `{wrong}`, but {said}.", f"Write `{right}`."
+    tests = path in program.tests
+    summary = f"{'The test is wrong: ' if tests else ''}{found} {mend}"
+    return Fault(path, good, bad, f"1. {found} {mend}", summary, True, tests)
+
+
+def _differences(text: str, other: str) -> Iterator[tuple[str, str, str, str]]:
+    """Each place where two texts differ: a span of the first that stands there once, the same with what the other has
+    there, and the first line of each in which they differ. What only comments say is left out."""
+    here, there = text.splitlines(keepends=True), other.splitlines(keepends=True)
+    for tag, a, b, c, d in SequenceMatcher(None, here, there, autojunk=False).get_opcodes():
+        right, wrong = _first(here[a:b]), _first(there[c:d])
+        if tag == "equal" or not (right or wrong):
+            continue
+        for around in range(1, 8):
+            before, behind = here[max(0, a - around) : a], here[b : b + around]
+            good = "".join([*before, *here[a:b], *behind])
+            if text.count(good) == 1:
+                yield good, "".join([*before, *there[c:d], *behind]), right, wrong
+                break
+
+
+def _first(lines: list[str]) -> str:
+    """The first line that a program does something in."""
+    code = (line.strip() for line in lines)
+    return next((line for line in code if line and not line.startswith(('"""', "#"))), "")
+
+
+def _said(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _literal(value: object) -> str:

@@ -1,15 +1,16 @@
 """What is trained on is what the engine holds: the same sentences, the same tokens, the same sight."""
 
 import random
+import re
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from chatdev.apprentice import quick_engine
+from chatdev.apprentice import curriculum, quick_engine
 from chatdev.apprentice.attention import Sight, sight_of, use_streamed
-from chatdev.apprentice.course import Course, Fault, course_of, seeded, slip
+from chatdev.apprentice.course import Course, Fault, course_of, mixture, seeded, slip
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.oracle import Oracle
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
@@ -175,6 +176,29 @@ def test_every_course_is_real(spelling):
         assert ("test_modification" if fault.by_tests else "code_modification") in phases
         assert done.verdict == "verified"
     assert {bool(course_of(lesson, random.Random(n)).fault) for n in range(20)} == {True, False}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mixture_is_one_place_of_another_program(spelling, seed):
+    """What it says is wrong stands in the file, what it says is right does not, and the report leads to the repair."""
+    lesson = curriculum.lesson("converter", seed)
+    fault = mixture(lesson, random.Random(seed))
+    assert fault is not None
+    whole = {**lesson.program.files, **lesson.program.tests}[fault.path]
+    assert whole.count(fault.good) == 1
+    broken = whole.replace(fault.good, fault.bad)
+    spans = re.findall(r"`(.+?)`", fault.summary)
+    assert spans[0] in (whole if " has no " in fault.summary else broken)
+    assert " but " in fault.summary
+    assert fault.in_tests == fault.summary.startswith("The test is wrong: ")
+    done = rehearse(lesson, Course(fault), default_company(), spelling)
+    first = next(event for event in done.events if event.kind == "checked")
+    assert (first["report"]["verdict"], done.verdict) == ("failed", "verified")
+
+
+def test_a_family_without_options_has_no_mixture():
+    lesson = tiny.lesson("counter", 1)
+    assert mixture(lesson, random.Random(0)) is None
 
 
 def test_what_a_step_started_ends_with_it(monkeypatch):
