@@ -92,11 +92,11 @@ def open_local(
     settings = Settings(sinks, window, block, sampling or Sampling(), lookup)
     made = LocalModel(f"hf:{where}", network, tokenizer, settings, revision=revision, on_notice=on_notice)
     if device.type == "cuda" or precision != "fp16":
-        _quicken(made, precision, tell)
+        _quicken(made, precision, tell, f"{revision} {_written(folder)}")
     return made
 
 
-def _quicken(model: LocalModel, precision: str, tell: OnProgress) -> None:
+def _quicken(model: LocalModel, precision: str, tell: OnProgress, identity: str) -> None:
     """Give a model the fast step, where it has one that is proved to compute the same (`fast.check`)."""
 
     def make(
@@ -105,7 +105,7 @@ def _quicken(model: LocalModel, precision: str, tell: OnProgress) -> None:
         from chatdev.llm.local.fast.forward import fast_forward
 
         chosen = cast("FastPrecision", precision)
-        return fast_forward(model.network, chosen, on_notice=on_notice, check=check, on_prompt=on_prompt)
+        return fast_forward(model.network, chosen, "auto", on_notice, check, on_prompt, identity)
 
     model.quicken(make, lambda done: tell("packing the weights", done))
 
@@ -219,6 +219,11 @@ def _identity(folder: Path) -> str:
             stream.seek(max(0, size - 65_536))
             digest.update(stream.read())
     return digest.hexdigest()
+
+
+def _written(folder: Path) -> list[int]:
+    """When the weights were written: `_identity` does not look into their middle."""
+    return [file.stat().st_mtime_ns for file in sorted(folder.glob("*.safetensors"))]
 
 
 def _config(folder: Path, where: str) -> Any:

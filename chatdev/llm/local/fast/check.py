@@ -1,4 +1,6 @@
-"""The proof that a step function computes what the unmodified model computes, made anew at every load.
+"""The proof that a step function computes what the unmodified model computes.
+
+It is made when weights are loaded for the first time, and again whenever anything it depends on has changed (`proofs`).
 
 1. The anatomy with the model's own weights against the model: random tokens through a small sink cache that evicts on
    the way, one at a time and several together (`REPLY`), and prompts that run over evictions (`PROMPT`). Must agree to

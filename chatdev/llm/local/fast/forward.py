@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -20,10 +22,11 @@ from torch import Tensor
 
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.fast.anatomy import Anatomy, UnknownAnatomyError, dissect
-from chatdev.llm.local.fast.build import NoCompilerError
+from chatdev.llm.local.fast.build import NoCompilerError, library
 from chatdev.llm.local.fast.check import LOSS, PROMPT, ROUNDING, Truth, WrongProductError, difference
 from chatdev.llm.local.fast.native import NativeStep
 from chatdev.llm.local.fast.packing import Precision
+from chatdev.llm.local.fast.proofs import Proofs
 from chatdev.llm.local.fast.static_step import StaticStep
 from chatdev.llm.local.fast.torch_step import TorchStep
 from chatdev.llm.local.rope import UnsupportedModelError
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from chatdev.llm.local.batch import Rectangle
 
 Kernels = Literal["auto", "compiled", "torch"]
+TORCH = "torch"
 SMALL = 20_000_000
 """Parameters below which `auto` leaves weights as exact as they are: there is nothing to gain."""
 
@@ -46,7 +50,7 @@ class FastForward:
     """`own`: the model's weights as they are, on a GPU."""
     kernels: str
     loss: float
-    """Relative difference from the model's own logits, as measured at load."""
+    """Relative difference from the model's own logits, as measured when it was proved."""
     prompt: TorchStep | None = None
     """For more than `most_rows` tokens, where it is faster than the model itself."""
 
@@ -90,6 +94,7 @@ def fast_forward(
     on_notice: Callable[[str], None] | None = None,
     check: Callable[[float], None] | None = None,
     on_prompt: Callable[[TorchStep], None] | None = None,
+    identity: str = "",
 ) -> FastForward | None:
     """The fast forward of `network`, or None where its own is the better one; the reason goes to `on_notice`.
 
@@ -100,6 +105,7 @@ def fast_forward(
             the step is captured as a CUDA graph, and with `compiled` fused by `torch.compile` before.
         check: called now and then with the share that is packed; what it raises ends the packing.
         on_prompt: given the step for prompts as soon as it is proved, before anything is packed.
+        identity: tells the weights from all others, so that what was proved of them is remembered (`proofs`).
     """
     say = on_notice or (lambda _: None)
     dtype, device = next(network.parameters()).dtype, next(network.parameters()).device.type
@@ -108,28 +114,37 @@ def fast_forward(
     try:
         anatomy = dissect(network)
         plain = TorchStep(anatomy, None)
-        reply = Truth(network)
-        exact = max(difference(reply, plain), difference(Truth(network, PROMPT), plain))
+        proofs, reply = Proofs(identity, network), cache(lambda: Truth(network))
+        exact = proofs.recall("anatomy")
+        if exact is None:
+            exact = max(difference(reply(), plain), difference(Truth(network, PROMPT), plain))
     except (UnknownAnatomyError, UnsupportedModelError, RuntimeError) as error:
         say(f"the fast step does not know this model ({error}); its own forward serves it")
         return None
     if exact > ROUNDING[dtype]:
         say(f"the fast step differs from this model by {exact:.1e}; its own forward serves it")
         return None
+    proofs.keep("anatomy", exact)
     if device == "cuda":
-        return _captured(network, reply, anatomy, kernels, say)
+        return _captured(network, reply(), anatomy, kernels, say)
     if on_prompt is not None:
         on_prompt(plain)
     chosen = pick(precision, network)
+    kernel = _kernel(kernels, say)
+    loss = proofs.recall(f"{chosen} {kernel}")
+    kind = TorchStep if kernel == TORCH else NativeStep
     try:
-        step, name = _make(anatomy, chosen, kernels, say, check or (lambda _: None))
+        step = kind(anatomy, chosen, check or (lambda _: None), proved=loss is not None)
     except WrongProductError as error:
         say(f"{error}; the model's own forward serves it")
         return None
-    loss = difference(reply, step)
+    if loss is None:
+        loss = difference(reply(), step)
     if loss > LOSS[chosen]:
         say(f"{chosen} weights change this model's logits by {loss:.0%}; its own forward serves it")
         return None
+    proofs.keep(f"{chosen} {kernel}", loss)
+    name = "torch" if kernel == TORCH else "compiled"
     return FastForward(network, step, chosen, name, loss, plain)
 
 
@@ -147,21 +162,16 @@ def pick(precision: Precision | Literal["auto"], network: Any) -> Precision:
     return "int8"
 
 
-def _make(
-    anatomy: Anatomy,
-    precision: Precision,
-    kernels: Kernels,
-    say: Callable[[str], None],
-    check: Callable[[float], None],
-) -> tuple[NativeStep | TorchStep, str]:
-    if kernels != "torch":
+def _kernel(kernels: Kernels, say: Callable[[str], None]) -> str:
+    """Which kernels multiply packed weights: the name of the library, which says how it was built, or `TORCH`."""
+    if kernels != TORCH:
         try:
-            return NativeStep(anatomy, precision, check), "compiled"
+            return Path(library()._name).name
         except NoCompilerError as error:
             if kernels == "compiled":
                 raise
             say(f"the compiled kernels cannot be built ({error}); torch's serve, more slowly")
-    return TorchStep(anatomy, precision, check), "torch"
+    return TORCH
 
 
 def _captured(

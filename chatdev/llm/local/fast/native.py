@@ -81,6 +81,7 @@ class NativeStep:
         anatomy: what `dissect` found; its tensors are packed and not kept.
         precision: of all weights; with int4, the head is int8.
         check: called before each layer with the share that is packed.
+        proved: the products of these very weights were proved here before.
 
     Raises:
         NoCompilerError: the kernels could not be built.
@@ -90,9 +91,13 @@ class NativeStep:
     most_rows = MOST_ROWS
 
     def __init__(
-        self, anatomy: Anatomy, precision: Precision, check: Callable[[float], None] = lambda done: None
+        self,
+        anatomy: Anatomy,
+        precision: Precision,
+        check: Callable[[float], None] = lambda done: None,
+        proved: bool = False,
     ) -> None:
-        self.library = library()
+        self.library, self._proved = library(), proved
         self.anatomy_rope = anatomy
         self.embed = anatomy.embed
         self.dtype: torch.dtype = anatomy.embed(torch.zeros(1, 1, dtype=torch.long)).dtype
@@ -149,7 +154,8 @@ class NativeStep:
             self.library.multiply(ctypes.byref(matrix), given.data_ptr(), found.data_ptr())
             return (found if bias is None else found - bias)[None, : blocks.rows]
 
-        prove_product(product, linear.weight, precision)
+        if not self._proved:
+            prove_product(product, linear.weight, precision)
         return matrix
 
     def _norm(self, norm: Norm | None, dim: int) -> _Norm:

@@ -33,6 +33,7 @@ class TorchStep:
         anatomy: what `dissect` found.
         precision: of the weights; None leaves the model's own, unpacked.
         check: called before each layer with the share that is packed.
+        proved: the products of these very weights were proved here before.
 
     Raises:
         WrongProductError: a packed matrix does not stand for its weight.
@@ -41,9 +42,13 @@ class TorchStep:
     most_rows = MOST_ROWS
 
     def __init__(
-        self, anatomy: Anatomy, precision: Precision | None, check: Callable[[float], None] = lambda done: None
+        self,
+        anatomy: Anatomy,
+        precision: Precision | None,
+        check: Callable[[float], None] = lambda done: None,
+        proved: bool = False,
     ) -> None:
-        self.anatomy = anatomy
+        self.anatomy, self._proved = anatomy, proved
         self.dtype: torch.dtype = anatomy.layers[0].qkv.parts[0].dtype
         self.bytes = 0
         self.layers: list[tuple[Layer, list[Product]]] = []
@@ -127,7 +132,7 @@ class TorchStep:
 
     def _product(self, linear: Linear, precision: Precision | None) -> Product:
         bias = linear.bias
-        product, size = _own(linear) if precision is None else _packed(linear.weight, precision)
+        product, size = _own(linear) if precision is None else _packed(linear.weight, precision, self._proved)
         self.bytes += size
         return product if bias is None else (lambda x: (product(x) + bias).to(x.dtype))
 
@@ -153,7 +158,7 @@ _onednn = hasattr(torch.ops.mkldnn, "_linear_pointwise")
 """Builds of torch without oneDNN have no such product."""
 
 
-def _packed(weight: Tensor, precision: Precision) -> tuple[Product, int]:
+def _packed(weight: Tensor, precision: Precision, proved: bool) -> tuple[Product, int]:
     product: Product
     if precision == "int4" and weight.shape[0] % 64 == 0:
         product, size = _int4(weight)
@@ -162,7 +167,8 @@ def _packed(weight: Tensor, precision: Precision) -> tuple[Product, int]:
     else:
         weight = weight.to(torch.float32 if precision == "fp32" else torch.bfloat16)
         product, size = (lambda x: _times(x.to(weight.dtype), weight).to(x.dtype)), weight.nbytes
-    prove_product(product, weight, precision)
+    if not proved:
+        prove_product(product, weight, precision)
     return product, size
 
 
