@@ -171,7 +171,7 @@ def perplexity(given: Any) -> None:
     with torch.no_grad():
         best = exp(inside(model.network, text, min(trained, window), head))
         plan = Plan(window=window, sinks=(0, 1, 4), pinned=head, dense=8 * trained, samples=100)
-        curves = measure(model.network, text, plan)
+        curves = measure(model.network, text, plan, lambda what, done: print(f"{what}: {done:.0%}", file=sys.stderr))
     rows = [["cache", "perplexity", "against inside the window"], ["inside the window", f"{best:.3f}", ""]]
     rows += [[curve.name, f"{curve.perplexity:,.3f}", f"{curve.perplexity / best - 1:+.1%}"] for curve in curves]
     report(f"A held-out dialogue of {len(ids):,} tokens, window {window:,}", rows, "pinned head within 2 %")
