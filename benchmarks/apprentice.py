@@ -100,8 +100,9 @@ def repairs(given: Any) -> None:
 
 def repair(folder: str, sandbox: str, lesson: Any, number: int) -> dict[str, Any]:
     """One seeded defect, in a process of its own beside others."""
-    from chatdev.apprentice.course import Course, Fault
+    from chatdev.apprentice.course import Course
     from chatdev.apprentice.deputy import Deputy
+    from chatdev.apprentice.faults import Fault
     from chatdev.apprentice.rehearsal import default_company, rehearse
 
     engine = engine_of(sandbox)

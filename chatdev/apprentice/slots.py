@@ -75,13 +75,13 @@ def _opens(piece: str) -> bool:
 
 def read_aloud(lesson: Lesson) -> str:
     """The task in numbered pieces, each with `[NAME = value]` for everything that it tells."""
-    written = settings_of({"list": listed(lesson)})
+    settings = settings_of({"list": listed(lesson)})
     marks, done, found = list(lesson.marks), 0, []
     for line, piece in zip(numbered(lesson.task).splitlines(), pieces(lesson.task), strict=True):
         done = lesson.task.index(piece, done) + len(piece)
         while marks and marks[0].end <= done:
             for name in marks.pop(0).names:
-                value = written.get(name.upper(), _written(lesson.choices.get(name, lesson.family)))
+                value = settings.get(name.upper(), written(lesson.choices.get(name, lesson.family)))
                 line += f" [{name.upper()} = {value}]"
         found.append(line)
     return "\n".join(found)
@@ -92,14 +92,15 @@ def listed(lesson: Lesson) -> str:
     blocks = [found[0] for text in lesson.program.files.values() for found in _BLOCK.finditer(text)]
     block = max(blocks, key=lambda one: one.count("\n"), default="")
     chosen = "".join(
-        f"{name.upper()} = {_written(value)}\n"
+        f"{name.upper()} = {written(value)}\n"
         for name, value in lesson.choices.items()
         if isinstance(value, bool) or (isinstance(value, str) and value not in block)
     )
     return f"PROGRAM = {lesson.family}\n{chosen}{block}"
 
 
-def _written(value: str | int | bool) -> str:
+def written(value: str | int | bool) -> str:
+    """How an analysis writes a value."""
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

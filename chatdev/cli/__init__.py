@@ -21,8 +21,8 @@ from chatdev.cli.common import command_name, fail
 from chatdev.errors import Stop, UserError
 
 PATIENCE = 50_000
-"""New objects between two looks for garbage. What an import makes stays, and looking at it again and again, as Python
-does by itself, is a tenth of the time before a local model's first word."""
+"""New objects between two looks for garbage. What an import makes stays, and Python looks at it again and again by
+itself (`llm.local.lean` has torch's left alone for good)."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What a disk says that takes no more."""
 COMMANDS = {

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from chatdev.apprentice.batches import Material, Mix, chunk
-from chatdev.apprentice.course import Course, Fault
+from chatdev.apprentice.course import Course
 from chatdev.apprentice.drills import READ_ALOUD, reading, settings
 from chatdev.apprentice.endless import endless
+from chatdev.apprentice.faults import Fault
 from chatdev.apprentice.rehearsal import default_company, rehearse
 from chatdev.apprentice.shards import Making, Rows, list_row, program_row
 from chatdev.apprentice.slots import listed

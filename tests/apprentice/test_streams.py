@@ -10,7 +10,8 @@ import torch
 
 from chatdev.apprentice import curriculum, quick_engine
 from chatdev.apprentice.attention import Sight, sight_of, use_streamed
-from chatdev.apprentice.course import Course, Fault, course_of, mixture, seeded, slip
+from chatdev.apprentice.course import Course, course_of
+from chatdev.apprentice.faults import Fault, mixture, seeded, slip
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.oracle import Oracle
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
@@ -187,9 +188,12 @@ def test_a_mixture_is_one_place_of_another_program(spelling, seed):
     whole = {**lesson.program.files, **lesson.program.tests}[fault.path]
     assert whole.count(fault.good) == 1
     broken = whole.replace(fault.good, fault.bad)
-    spans = re.findall(r"`(.+?)`", fault.summary)
-    assert spans[0] in (whole if " has no " in fault.summary else broken)
-    assert " but " in fault.summary
+    named = re.findall(r"`(.+?)`", fault.summary)
+    missing = named.pop(0) if " has no " in fault.summary else None
+    wrong, right = [*named, None, None][:2]
+    assert missing or wrong
+    for line, there, elsewhere in ((missing, whole, broken), (wrong, broken, whole), (right, whole, broken)):
+        assert line is None or there.count(line) > elsewhere.count(line)
     assert fault.in_tests == fault.summary.startswith("The test is wrong: ")
     done = rehearse(lesson, Course(fault), default_company(), spelling)
     first = next(event for event in done.events if event.kind == "checked")

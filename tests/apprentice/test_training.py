@@ -10,10 +10,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from chatdev.apprentice import average
 from chatdev.apprentice.batches import Material
-from chatdev.apprentice.course import Course, Fault
+from chatdev.apprentice.course import Course
 from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import drill
+from chatdev.apprentice.faults import Fault
 from chatdev.apprentice.muon import Muon
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
@@ -111,6 +113,28 @@ def test_a_training_begins_where_an_earlier_one_ended(tmp_path, tokenizer):
     found = first_weights(options, make_tokenizer(tmp_path / "next", options))
     for name, weight in earlier.named_parameters():
         assert torch.equal(found.get_parameter(name), weight.to(torch.bfloat16).float()), name
+
+
+def test_two_trainings_are_averaged_into_a_model_that_opens(tmp_path, tokenizer):
+    for seed in (0, 1):
+        export(new(TINY, tokenizer, seed), tokenizer, tmp_path / str(seed))
+    command = [str(tmp_path / "0"), str(tmp_path / "1"), "--share", "0.25", "--out", str(tmp_path / "both")]
+    assert CliRunner().invoke(average.main, command).exit_code == 0
+    old, new_, both = (open_local(str(tmp_path / name)).network.state_dict() for name in ("0", "1", "both"))
+    for name, weight in both.items():
+        torch.testing.assert_close(weight, 0.75 * old[name] + 0.25 * new_[name], rtol=0.01, atol=1e-3)
+    assert any(not torch.equal(weight, old[name]) for name, weight in both.items())
+    assert json.loads((tmp_path / "both" / "apprentice.json").read_text())["averaged"] == [0.25]
+
+
+def test_what_does_not_belong_together_is_not_averaged(tmp_path, tokenizer):
+    export(new(TINY, tokenizer, 0), tokenizer, tmp_path / "one")
+    export(new(replace(TINY, layers=TINY.layers + 1), tokenizer, 0), tokenizer, tmp_path / "other")
+    with pytest.raises(UserError, match="no trainings of one model"):
+        average.average(tmp_path / "one", tmp_path / "other", 0.5, tmp_path / "both")
+    with pytest.raises(UserError, match=r"no model\.safetensors"):
+        average.average(tmp_path / "one", tmp_path, 0.5, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
 
 
 def test_fresh_weights_copy_what_came_before(tokenizer):

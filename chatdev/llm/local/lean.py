@@ -8,6 +8,7 @@ its compiler afterwards imports the real one, and who asks a stand-in for more g
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,13 +24,30 @@ COMMON = ("transformers.modeling_layers", "transformers.masking_utils", "transfo
 
 
 def import_transformers() -> None:
-    """Import what all models share. Where a release of transformers asks for more than is stood in for, what is
-    missing is imported as usual when it is needed."""
+    """Import torch, and of transformers what all models share. Where a release of transformers asks for more than is
+    stood in for, what is missing is imported as usual when it is needed."""
     if COMMON[0] in sys.modules:
         return
-    with remembered(), _on_one_machine(), stood_in(), suppress(ImportError, AttributeError):
-        for name in COMMON:
-            import_module(name)
+    with _for_good():
+        import torch  # noqa: F401 - before anything stands in for its parts
+
+        with remembered(), _on_one_machine(), stood_in(), suppress(ImportError, AttributeError):
+            for name in COMMON:
+                import_module(name)
+
+
+@contextmanager
+def _for_good() -> Iterator[None]:
+    """What is imported meanwhile stays: nobody looks for garbage in it, now or later. Looking takes half a second
+    before the first word."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

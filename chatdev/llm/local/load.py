@@ -69,11 +69,11 @@ def open_local(
     where = spec.removeprefix("hf:")
     tell = on_progress or (lambda what, done: None)
     folder, revision = _find(where, tell)
-    import torch
-
     from chatdev.llm.local.lean import import_transformers
 
     import_transformers()
+    import torch
+
     from chatdev.llm.local.attention import use_packed_sdpa
     from chatdev.llm.local.model import LocalModel, Settings
 

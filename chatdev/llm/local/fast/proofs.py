@@ -51,7 +51,7 @@ class Proofs:
 
     def keep(self, what: str, difference: float) -> None:
         """Remember a proof that held. Where nothing can be written, the next start proves again."""
-        if self._path is None:
+        if self._path is None or self._known.get(what) == difference:
             return
         self._known[what] = difference
         part = self._path.with_suffix(f".{os.getpid()}")
