@@ -30,6 +30,21 @@ def test_a_local_model_speaks_before_anything_heavy_is_imported(folder):
     assert not set(HEAVY) & set(loaded)
 
 
+def test_garbage_is_looked_for_again_and_not_in_what_was_imported(folder):
+    program = (
+        "import gc, json, sys, weakref\n"
+        "from chatdev.llm.local import open_local\n"
+        "class Node: pass\n"
+        "model = open_local(sys.argv[1])\n"
+        "later = Node(); later.own = later; collected = weakref.ref(later)\n"
+        "del later; gc.collect()\n"
+        "held = gc.get_freeze_count()\n"
+        "open_local(sys.argv[1])\n"
+        "print(json.dumps([gc.isenabled(), held > 100_000, collected() is None, gc.get_freeze_count() <= held]))\n"
+    )
+    assert told(program, folder) == [True, True, True, True]
+
+
 def test_a_model_computes_the_same_and_torch_stays_whole(folder):
     program = (
         "import json, sys, torch\n"
