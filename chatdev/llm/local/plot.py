@@ -50,10 +50,12 @@ def draw(lines: Sequence[Line], path: Path, *, title: str, x: str, y: str, log_y
         _, ty = at(0, tick)
         pen.line([(LEFT, ty), (WIDTH - RIGHT, ty)], fill="#dddddd")
         pen.text((LEFT - 10, ty), _number(tick), fill="black", font=font, anchor="rm")
-    for i in range(6):
-        tx = LEFT + i / 5 * (WIDTH - LEFT - RIGHT)
-        pen.line([(tx, HEIGHT - BOTTOM), (tx, HEIGHT - BOTTOM + 6)], fill="black")
-        pen.text((tx, HEIGHT - BOTTOM + 12), _number(right * i / 5), fill="black", font=font, anchor="ma")
+    for tick in _scale([right], log_y=False)[2]:
+        # The last token of a round number of them has an index one less: its tick belongs on the axis too.
+        if tick <= right * 1.001:
+            tx, _ = at(min(tick, right), max(py for _, py in points))
+            pen.line([(tx, HEIGHT - BOTTOM), (tx, HEIGHT - BOTTOM + 6)], fill="black")
+            pen.text((tx, HEIGHT - BOTTOM + 12), _number(tick), fill="black", font=font, anchor="ma")
     pen.rectangle([LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM], outline="black")
     pen.text((LEFT, 24), title, fill="black", font=large)
     pen.text(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 18), x, fill="black", font=font, anchor="ms")
