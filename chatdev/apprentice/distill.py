@@ -74,6 +74,7 @@ def distill(
         emphasis=1.0, window=window, measure=max(1, tokens // 10),
     )  # fmt: skip
     network = model.network.requires_grad_(True).train()
+    network.config.get_text_config(decoder=True).stream_window = window
     try:
         training = Training(network, model.tokenizer, spelling, Material(rows), held_rows, recipe, out, tell=tell)
         return training.run(minutes)

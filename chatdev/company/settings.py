@@ -33,8 +33,8 @@ class StreamSettings(Settings):
     """Tokens at the head of a stream that are never evicted: `pinned` (system prompt, role and task) or a
     count."""
     window: Annotated[Int, Field(ge=64)] | None = None
-    """Tokens a stream keeps, sinks included (local models); null for what the model was trained for, up to
-    4,096."""
+    """Tokens a stream keeps, sinks included (local models); null for what the model asks for in its config
+    (`stream_window`) or was trained for, up to 4,096."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "int4"] = "auto"
     """How a local model's weights are held; `auto` chooses by model and machine."""
 

@@ -275,6 +275,8 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
         "0.005",
         "--batch",
         "2048",
+        "--window",
+        "1024",
     ]
     refused = CliRunner().invoke(cli, command)
     assert isinstance(refused.exception, UserError)
@@ -284,4 +286,4 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
     assert (out / "loss.png").is_file()
-    assert open_local(str(out / "model")).settings.window == 2048
+    assert open_local(str(out / "model")).settings.window == 1024, "it runs with the window that it was fine-tuned for"

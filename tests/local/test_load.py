@@ -77,6 +77,15 @@ def test_a_window_beyond_the_model_is_refused_with_the_largest_that_fits(folder)
     open_local(str(folder), window=3640).open("Head")
 
 
+@pytest.mark.parametrize(("asked", "window"), [(512, 512), (9000, 3640), (0, 3640), ("wide", 3640), (True, 3640)])
+def test_a_model_says_what_window_it_wants_and_the_user_wins(folder, tmp_path, asked, window):
+    wishing = copy_without(folder, tmp_path / "wishing")
+    config = json.loads((wishing / "config.json").read_text(encoding="utf-8"))
+    (wishing / "config.json").write_text(json.dumps({**config, "stream_window": asked}), encoding="utf-8")
+    assert open_local(str(wishing)).settings.window == window
+    assert open_local(str(wishing), window=1000).settings.window == 1000
+
+
 def test_a_window_beyond_the_memory_is_refused_with_the_numbers(folder, monkeypatch):
     from chatdev.llm.local import load
 

@@ -31,6 +31,8 @@ MEDIUM = 20_000_000
 SMALL = 400_000_000
 """Parameters up to which fp32 is worth its memory on a CPU that knows no bf16."""
 DEFAULT_WINDOW = 4096
+LEAST_WINDOW = 64
+"""As for `stream.window` in a company's file."""
 FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -51,7 +53,8 @@ def open_local(
     Args:
         spec: a folder in the format of transformers or a hub id, with or without `hf:` before it.
         sinks: `pinned` keeps the whole head of a stream; a number keeps that many tokens of it.
-        window: tokens a stream holds; what the model was trained for, at most 4,096, unless given.
+        window: tokens a stream holds; unless given, what the model's config asks for (`stream_window`), or else what
+            it was trained for, at most 4,096.
         block: tokens evicted at once; an eighth of the window unless given.
         sampling: how tokens are chosen; greedy unless given.
         precision: of the weights: `fp32`, `bf16`, `fp16` (on a GPU), `int8` or `int4` (packed, on a CPU), or `auto`:
@@ -128,7 +131,9 @@ def fitting_window(config: Any, where: str, window: int | None, block: int | Non
             where=where,
             fix=f"The largest that fits is {most:,}",
         )
-    wanted = window or min(DEFAULT_WINDOW, most)
+    # What a model was fine-tuned for on streams is told by its own config: no key of transformers means this.
+    asked = getattr(text, "stream_window", None)
+    wanted = window or min(asked if isinstance(asked, int) and asked >= LEAST_WINDOW else DEFAULT_WINDOW, most)
     each = bytes_per_token(text, dtype.itemsize)
     free = free_memory(device)
     if free is not None and wanted * 1.25 * each > free:
