@@ -36,11 +36,15 @@ def facts(folder: Path | None = None) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def families() -> list[str]:
+    """The kinds of programs that the bundled model was taught."""
+    found = facts().get("families")
+    return [str(name) for name in found] if isinstance(found, list) else []
+
+
 def what_it_is() -> str:
     """One line for the person who did not choose a model."""
-    families = facts().get("families")
-    count = len(families) if isinstance(families, list) else "some"
     return (
-        f"the bundled apprentice knows {count} kinds of small programs; for anything else: "
+        f"the bundled apprentice knows {len(families()) or 'some'} kinds of small programs; for anything else: "
         "set OPENAI_API_KEY, or name a model with --model"
     )

@@ -9,6 +9,7 @@ was right in it is taken and the rest is said.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from chatdev.chain.questions import clarify
 from chatdev.chain.review import Review
 from chatdev.company import Phase
 from chatdev.company.artifacts import HUMAN
+from chatdev.llm.base import Bounds, bounds_of
 from chatdev.run.journal import Event
 
 
@@ -67,9 +69,13 @@ class PhaseRun:
             names["comment"] = wish
         more = self.ctx.words.say("rejected", reason=self.rejected) if self.rejected is not None else ""
         dialogue = Dialogue(self.ctx, self.phase, self.step, names, more)
+        bounds = self._bounds()
+        if bounds is not None:
+            bounds.check(self.ctx.brief.text("task"))
         talk = dialogue.hold()
-        if concluding.is_done(talk.last.text, self.phase.stop_when):
-            return self._end(Outcome(done=False, changed=False, gave_up=_last_line(talk.last.text)))
+        gave_up = self._gave_up(talk.last.text, bounds)
+        if gave_up is not None:
+            return self._end(Outcome(done=False, changed=False, gave_up=gave_up))
         done = self._take(dialogue, talk, names)
 
         def revise(comment: str) -> None:
@@ -86,6 +92,26 @@ class PhaseRun:
             # Whoever skips a review wants the loop that waits for its word to go on.
             return self._end(Outcome(done=self.phase.done_when is not None, changed=False))
         return self._end(Outcome(done, self.ctx.progress.changes > before))
+
+    def _bounds(self) -> Bounds | None:
+        """What the assistant's model knows, where this phase takes the task apart and may find it strange."""
+        taken_apart = self.phase.stop_when is not None and "pieces" in self.phase.reads
+        return bounds_of(self.ctx.crew.model_of(self.phase.assistant)) if taken_apart else None
+
+    def _gave_up(self, said: str, bounds: Bounds | None) -> str | None:
+        """Why the assistant cannot do the task; None when it goes on. What it passed over is told."""
+        if concluding.is_done(said, self.phase.stop_when):
+            return _last_line(said)
+        if self.ctx.journal.recorded(f"{self.step}/gave_up") is not None:
+            return ""  # what another model said before this one took over stays beyond it
+        if bounds is None:
+            return None
+        task = self.ctx.brief.text("task")
+        why = bounds.beyond(task, said)
+        lost = bounds.overlooked(task, said) if why is None else []
+        if lost:
+            self._notice(f"not taken over from the task: {'; '.join(map(json.dumps, lost))}")
+        return why
 
     def _take(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> bool:
         """Make of a talk what the phase makes of it; returns whether its `done_when` was said."""

@@ -13,15 +13,19 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from chatdev.apprentice import bundled, what_it_is
+from chatdev.apprentice import bundled, families, what_it_is
+from chatdev.apprentice.bounds import TaughtBounds
 from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
 from chatdev.llm.by_hand import ByHandModel, Page
 from chatdev.llm.redact import shown_url
 from chatdev.llm.scripted import ScriptedModel
+
+if TYPE_CHECKING:
+    from chatdev.llm.local.model import LocalModel
 
 OnWait = Callable[[float, str], None]
 """Called before a pause: seconds, and why."""
@@ -253,10 +257,11 @@ def _open_apprentice(rest: str, setting: Setting) -> Model:
         setting.on_notice(what_it_is())
     model = _open_local(str(folder), setting)
     model.name = APPRENTICE
+    model.bounds = TaughtBounds(families())
     return model
 
 
-def _open_local(rest: str, setting: Setting) -> Model:
+def _open_local(rest: str, setting: Setting) -> LocalModel:
     from chatdev.llm.local.lean import import_transformers
 
     import_transformers()
@@ -267,7 +272,7 @@ def _open_local(rest: str, setting: Setting) -> Model:
     # Our screen tells how far loading is, and what a person should know; bars and warnings of others would tear it.
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    made: Model = open_local(
+    made: LocalModel = open_local(
         rest,
         sinks=setting.memory.sinks,
         window=setting.memory.window,

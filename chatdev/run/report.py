@@ -40,6 +40,7 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "reason": ladder["reason"] if finished else (_why(end) if end else "not finished"),
         "state": "finished" if finished else "stopped" if stopped else "interrupted",
         "exit_code": end.get("exit_code", UNFINISHED) if end else UNFINISHED,
+        "gave_up": stopped and _gave_up(journal),
         "ladder": ladder,
         "parent": _parent(journal),
         "files": _files(journal),
@@ -65,6 +66,12 @@ def _end(journal: Journal) -> Event | None:
 def _gone_back(journal: Journal) -> list[Event]:
     now = gone_back(journal.events)
     return [event for event in journal.of_kind("undone") if event.id in now]
+
+
+def _gave_up(journal: Journal) -> bool:
+    """Whether an agent said that the task is beyond it, and nobody went on since."""
+    last = list(journal.of_kind("said", "gave_up"))[-1:]
+    return bool(last) and last[0].kind == "gave_up"
 
 
 def _why(end: Event) -> str:
