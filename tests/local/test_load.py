@@ -66,6 +66,33 @@ def test_damaged_weights_are_one_line(folder, tmp_path):
         open_local(str(broken))
 
 
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"hidden_size": "x"}, "config.json cannot be used"),
+        ({"num_attention_heads": 5}, "config.json cannot be used"),
+        ({"max_position_embeddings": -1}, "-1 positions, which leaves no window"),
+        ({"num_hidden_layers": 9}, "of its weights are missing"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_one_line(folder, tmp_path, changed, what):
+    broken = copy_without(folder, tmp_path / "broken")
+    config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+    (broken / "config.json").write_text(json.dumps({**config, **changed}), encoding="utf-8")
+    with pytest.raises(UserError, match=what) as caught:
+        open_local(str(broken))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_its_config_is_told(folder, tmp_path):
+    notices = []
+    open_local(str(copy_without(folder, tmp_path / "bare", "tokenizer_config")), on_notice=notices.append)
+    assert any("no tokenizer_config.json" in notice for notice in notices)
+    notices.clear()
+    open_local(str(folder), on_notice=notices.append)
+    assert not any("tokenizer_config" in notice for notice in notices)
+
+
 def test_a_folder_that_is_not_there():
     with pytest.raises(UserError, match="no such folder"):
         open_local("hf:./nowhere")

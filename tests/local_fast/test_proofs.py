@@ -66,7 +66,11 @@ def test_a_proof_that_failed_is_not_remembered(records, unproved):
     assert records() == []
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"anatomy": "good"}', '{"anatomy": null}', '{"anatomy": NaN}'])
+NO_RECORDS = ["", "{", "[1]", "[" * 200_000, '{"anatomy": "good"}', '{"anatomy": null}', '{"anatomy": NaN}']
+HUGE = '{"anatomy": 1' + "0" * 400 + "}"
+
+
+@pytest.mark.parametrize("damage", [*NO_RECORDS, HUGE])
 def test_a_damaged_record_is_proved_again(damage, records, unproved):
     network = make("llama")
     fast_forward(network, identity="these weights")

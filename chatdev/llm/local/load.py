@@ -82,6 +82,8 @@ def open_local(
 
     config = _config(folder, where)
     tokenizer = _tokenizer(folder, where)
+    if on_notice is not None and not (folder / "tokenizer_config.json").is_file():
+        on_notice(f"{where} has no tokenizer_config.json: how its texts begin and end is a guess")
     parameters = _parameters(folder, where)
     device, dtype = device_and_dtype(parameters, precision)
     _check_memory(parameters, where, device, dtype)
@@ -125,9 +127,15 @@ def fitting_window(config: Any, where: str, window: int | None, block: int | Non
     trained = trained_length(text) or 1 << 30
     # A stream needs positions for its window and one block more.
     most = trained - block if block else trained * 8 // 9
+    if most < LEAST_WINDOW:
+        raise UserError(
+            f"its config.json says that it was trained for {trained:,} positions, which leaves no window",
+            where=where,
+            fix="Name another model",
+        )
     if window is not None and window > most:
         raise UserError(
-            f"a window of {window:,} is more than the model was trained for ({trained:,} positions)",
+            f"a window of {window:,} and a block more is beyond what the model was trained for ({trained:,} positions)",
             where=where,
             fix=f"The largest that fits is {most:,}",
         )
@@ -236,7 +244,7 @@ def _config(folder: Path, where: str) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # each kind of model has its own ways of refusing a number
         raise UserError(
             f"its config.json cannot be used ({_line(error)})", where=where, fix="Name another model"
         ) from error
@@ -257,12 +265,18 @@ def _weights(folder: Path, where: str, dtype: Any) -> Any:
 
     from chatdev.llm.local.lean import stood_in
 
+    fix = "Download the model again, or name another one"
     try:
         with stood_in():
-            return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+            network, found = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+            )
     except Exception as error:
-        fix = "Download the model again, or name another one"
         raise UserError(f"its weights cannot be loaded ({_line(error)})", where=where, fix=fix) from error
+    missing = sorted(found["missing_keys"])
+    if missing:  # transformers draws them by chance and only warns
+        raise UserError(f"{len(missing)} of its weights are missing ({missing[0]} …)", where=where, fix=fix)
+    return network
 
 
 def _line(error: Exception) -> str:

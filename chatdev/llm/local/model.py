@@ -141,7 +141,7 @@ class LocalModel:
                 f"the head of this agent takes {len(ids):,} tokens, and a window of {self.settings.window:,} has "
                 f"room for {most:,}",
                 where=self.name,
-                fix="Set a larger window, or shorten the role and the task",
+                fix="Shorten the role and the task, or set a larger window where the model has one",
             )
         how = self.settings.sampling
         return LocalStream(self, ids, Sampler(how, seed or how.seed, self.settings.window))

@@ -41,7 +41,7 @@ class Proofs:
         if not identity:
             return
         self._path = cache_folder() / "proofs" / f"{_digest(identity, network)}.json"
-        with suppress(OSError, ValueError, AttributeError, TypeError):
+        with suppress(OSError, ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             found = json.loads(self._path.read_text(encoding="utf-8"))
             self._known = {str(what): float(value) for what, value in found.items() if 0 <= value < inf}
 
