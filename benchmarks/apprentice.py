@@ -144,14 +144,16 @@ def unknown(given: Any) -> None:
     model = open_local(given.model)
 
     def one(number: int) -> dict[str, Any]:
-        refused = refuses(model, strangers[number])
-        verdict = "" if refused else company(given, strangers[number], 0)["verdict"]
-        return {"number": number, "task": strangers[number], "refused": refused, "verdict": verdict}
+        said, shown = refuses(given, model, strangers[number])
+        verdict = "" if said or shown else company(given, strangers[number], 0)["verdict"]
+        return {"number": number, "task": strangers[number], "said": said, "shown": shown, "verdict": verdict}
 
     found = kept(given.out / "unknown.jsonl", range(len(strangers)), one, 1)
-    known = [refuses(model, lesson.task) for lesson in taught(given)]
+    known = [any(refuses(given, model, lesson.task)) for lesson in taught(given)]
     rows = [["", "tasks", "share"]]
-    rows.append(["unknown, recognised", str(len(found)), share(sum(line["refused"] for line in found), found)])
+    rows.append(["unknown, it says so", str(len(found)), share(sum(line["said"] for line in found), found)])
+    seen = sum(line["said"] or line["shown"] for line in found)
+    rows.append(["unknown, recognised", str(len(found)), share(seen, found)])
     rows.append(["unknown, verified", str(len(found)), share(sum(x["verdict"] == "verified" for x in found), found)])
     rows.append(["known, refused", str(len(known)), share(sum(known), known)])
     report("Unknown tasks", rows, "recognised >= 90 %; none verified unless the ladder says so")
@@ -252,13 +254,17 @@ def company(given: Any, task: str, seed: int) -> dict[str, Any]:
     return {name: found[name] for name in ("verdict", "reason", "seconds", "tokens")}
 
 
-def refuses(model: Any, task: str) -> bool:
-    """Whether a model says of a task that it does not know it."""
+def refuses(given: Any, model: Any, task: str) -> tuple[bool, bool]:
+    """Whether a model says of a task that it does not know it, and whether its analysis shows it (`bounds`)."""
+    from chatdev.apprentice import facts
+    from chatdev.apprentice.bounds import TaughtBounds
     from chatdev.apprentice.rehearsal import default_company
     from chatdev.apprentice.trial import analysed
     from chatdev.chain.conclusion import is_done
 
-    return is_done(analysed(model, task), default_company().phases["demand_analysis"].stop_when)
+    analysis = analysed(model, task)
+    bounds = TaughtBounds(facts(Path(given.model)).get("families", ()))
+    return is_done(analysis, default_company().phases["demand_analysis"].stop_when), bool(bounds.beyond(task, analysis))
 
 
 def dialogue(given: Any, model: Any, tokens: int) -> tuple[list[int], int]:

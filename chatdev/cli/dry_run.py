@@ -20,9 +20,9 @@ def show_plan(plan: Plan, as_json: bool) -> int:
         name = "  " * step.depth + step.path
         size = f"prompt ~{step.prompt_tokens:>6,}  reply ~{step.reply_tokens:>6,} tokens" if step.prompt_tokens else ""
         click.echo(f"  {name:<38} {step.what:<38} {size}".rstrip())
-    for most, word in ((False, "least"), (True, "most")):
+    for most, word in ((False, "no repairs"), (True, "all repairs")):
         prompt, reply = plan.tokens(most)
         money = plan.money(most)
         cost = "price unknown" if money is None else f"${money:.4f}"
-        click.echo(f"  at {word:<5} ~{prompt + reply:,} tokens ({prompt:,} read, {reply:,} written), {cost}")
+        click.echo(f"  {word:<11} ~{prompt + reply:,} tokens ({prompt:,} read, {reply:,} written), {cost}")
     return 0

@@ -268,11 +268,12 @@ def _weights(folder: Path, where: str, dtype: Any) -> Any:
     fix = "Download the model again, or name another one"
     try:
         with stood_in():
-            network, found = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, output_loading_info=True
             )
     except Exception as error:
         raise UserError(f"its weights cannot be loaded ({_line(error)})", where=where, fix=fix) from error
+    network, found = loaded
     missing = sorted(found["missing_keys"])
     if missing:  # transformers draws them by chance and only warns
         raise UserError(f"{len(missing)} of its weights are missing ({missing[0]} …)", where=where, fix=fix)
