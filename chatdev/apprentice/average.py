@@ -8,14 +8,16 @@ BEFORE is the folder that the training AFTER began from, as `--base` named it, s
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from chatdev.apprentice import FACTS
+from chatdev.apprentice import FACTS, facts
+from chatdev.apprentice.folders import reason, room_for
+from chatdev.cli.common import Number
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
 
@@ -26,32 +28,74 @@ def average(before: Path, after: Path, share: float, out: Path) -> None:
     """Write the folder `out`: all of `before`, with weights of which `share` comes from `after`.
 
     Raises:
-        UserError: one has no weights, or they are of another shape.
+        UserError: one has no weights, or they are of another shape, or `out` cannot take the result.
     """
     import torch
-    from safetensors.torch import load_file, save_file
 
-    for folder in (before, after):
-        if not (folder / WEIGHTS).is_file():
-            raise UserError(f"there is no {WEIGHTS} in it", where=str(folder), fix="Name the folder of a trained model")
-    old, new = load_file(before / WEIGHTS), load_file(after / WEIGHTS)
+    if not 0 <= share <= 1:
+        raise UserError(f"a share of {share} is not between 0 and 1")
+    _check_place(before, after, out)
+    old, new = _weights(before), _weights(after)
     if {name: w.shape for name, w in old.items()} != {name: w.shape for name, w in new.items()}:
         raise UserError("these are no trainings of one model: their weights have other names or shapes")
     mixed = {
         name: ((1 - share) * old[name].float() + share * new[name].float()).to(torch.bfloat16).contiguous()
         for name in old
     }
-    shutil.copytree(before, out, dirs_exist_ok=True)
-    save_file(mixed, out / WEIGHTS, metadata={"format": "pt"})
-    facts = json.loads((before / FACTS).read_text(encoding="utf-8")) if (before / FACTS).is_file() else {}
-    write_json(out / FACTS, {**facts, "averaged": [*facts.get("averaged", []), share]})
+    known = facts(before)
+    earlier = known.get("averaged")
+    shares = [*(earlier if isinstance(earlier, list) else []), share]
+    _write(mixed, before, out, {**known, "averaged": shares})
+
+
+def _check_place(before: Path, after: Path, out: Path) -> None:
+    """The result must not lie where it is made from."""
+    room_for(out)
+    place = out.resolve()
+    if place == after.resolve() or before.resolve() in (place, *place.parents):
+        fix = "Name another folder with --out"
+        raise UserError("the average would be written into what it is made from", where=str(out), fix=fix)
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"there is no {WEIGHTS} in it", where=str(folder), fix="Name the folder of a trained model")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        fix = "Copy the model again, or name another folder"
+        raise UserError(f"the weights cannot be read ({reason(error)})", where=str(path), fix=fix) from error
+
+
+def _write(mixed: dict[str, Any], before: Path, out: Path, known: dict[str, object]) -> None:
+    """The weights come last and by a rename: no folder ever holds half of them, or those of `before`."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    part = out / f"{WEIGHTS}.part"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        save_file(mixed, part, metadata={"format": "pt"})
+        others = shutil.ignore_patterns(WEIGHTS, FACTS)
+        shutil.copytree(before, out, dirs_exist_ok=True, ignore=others)
+        write_json(out / FACTS, known)
+        part.replace(out / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        fix = "Mend that, then do the same again"
+        raise UserError(f"the average cannot be written ({reason(error)})", where=str(out), fix=fix) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("before", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("after", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--share", required=True, type=click.FloatRange(0, 1), help="How much of the result is AFTER.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the result.")
+@click.option("--share", required=True, type=Number(0, 1), help="How much of the result is AFTER.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the result.")
 def main(before: Path, after: Path, share: float, out: Path) -> None:
     """Average the weights of two trainings, of which AFTER began from BEFORE."""
     average(before, after, share, out)
@@ -59,8 +103,6 @@ def main(before: Path, after: Path, share: float, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (UserError, click.ClickException) as error:
-        click.echo(f"error: {error.format_message() if isinstance(error, click.ClickException) else error}", err=True)
-        sys.exit(1)
+    from chatdev.cli import ended
+
+    sys.exit(ended(lambda: main(standalone_mode=False)))

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatdev.apprentice import bundled
+from chatdev.apprentice.folders import room_for
 from chatdev.errors import UserError
 
 if TYPE_CHECKING:
-    from chatdev.apprentice.streams import Row, Spelling
+    from chatdev.apprentice.streams import Row, Spelling, Told
 
 Tell = Callable[[str], None]
 
@@ -55,16 +57,19 @@ def distill(
     from chatdev.llm.local import open_local
     from chatdev.llm.local.rope import UnsupportedModelError
 
-    model = open_local(base, precision="fp32", window=how.window, on_notice=tell)
+    room_for(out)
+    products = _products(journals, how)
+    _quiet()
+    model = open_local(_named(base), precision="fp32", window=how.window, on_notice=tell)
     window = model.settings.window
     spelling = Spelling.of(model.tokenizer, model.ends)
-    learned, held = _split(journals, spelling, how)
+    learned, held = _split(products, spelling, how)
     rows, held_rows = Rows.of(learned, 2 * window), Rows.of(held, 2 * window)
     if not len(rows):
         raise UserError(
-            "there is nothing to learn in these journals",
+            f"no reply that could be learned begins within {2 * window:,} tokens, two windows",
             where=str(journals[0]),
-            fix="Name products that were verified, or use --all",
+            fix="Give a larger --window, or other products",
         )
     tokens = int(rows.starts[-1] * how.epochs)
     counts = f"{int((rows.kinds > 0).sum()):,} of {int(rows.starts[-1]):,} tokens are learned"
@@ -82,11 +87,45 @@ def distill(
         raise UserError(f"this model cannot be trained on streams ({error})", where=base) from error
 
 
-def _split(journals: Sequence[Path], spelling: Spelling, how: Distilling) -> tuple[list[Row], list[Row]]:
-    """(to learn, held out): whole journals, as streams of one run say the same things; one of many at least."""
-    from chatdev.apprentice.streams import product_rows
+def _products(journals: Sequence[Path], how: Distilling) -> list[Told]:
+    """What the journals hold, read before the model is: that takes seconds, and a path is soon mistyped."""
+    from chatdev.apprentice.streams import read_product
 
-    found = [rows for path in journals if (rows := product_rows(path, spelling, only_verified=not how.everything))]
+    read = (read_product(path, only_verified=not how.everything) for path in journals)
+    found = [one for one in read if one is not None]
+    if not found:
+        raise UserError(
+            "there is nothing to learn in these journals",
+            where=str(journals[0]),
+            fix="Name products that were " + ("begun" if how.everything else "verified, or use --all"),
+        )
+    return found
+
+
+def _named(base: str) -> str:
+    """The model to begin with; `apprentice` is the one in the package, as everywhere."""
+    if base != "apprentice":
+        return base
+    folder = bundled()
+    if folder is None:
+        raise UserError("the bundled apprentice is not in this package", fix="Name a model: --base hf:FOLDER-OR-ID")
+    return str(folder)
+
+
+def _quiet() -> None:
+    """transformers shows no bars and warnings of its own, as when `llm.select` opens a model."""
+    from chatdev.llm.local.lean import import_transformers
+
+    import_transformers()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _split(products: Sequence[Told], spelling: Spelling, how: Distilling) -> tuple[list[Row], list[Row]]:
+    """(to learn, held out): whole journals, as streams of one run say the same things; one of many at least."""
+    found = [rows for one in products if (rows := one.rows(spelling))]
     random.Random(f"{how.seed}/held out").shuffle(found)
     count = max(1, round(len(found) * how.held_out)) if how.held_out and len(found) > 1 else 0
     return [row for rows in found[count:] for row in rows], [row for rows in found[:count] for row in rows]

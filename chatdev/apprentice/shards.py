@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,9 +76,10 @@ class Making:
         known = sorted(importlib.import_module(self.curriculum).FAMILIES)
         strange = sorted(set(self.families) - set(known))
         if strange:
-            raise UserError(
-                f"the curriculum has no family called {', '.join(strange)}", fix=f"It has {', '.join(known)}"
-            )
+            near = sorted({one for name in strange for one in get_close_matches(name, known)})
+            hint = f"Near to that: {', '.join(near)}" if near else f"It has {', '.join(known)}"
+            what = f"the curriculum has no family called {', '.join(strange)}"
+            raise UserError(what, where=self.curriculum, fix=hint)
         return sorted(self.families) or known
 
     def held_out(self) -> list[Any]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatdev.apprentice.slots import Span, token_spans
+from chatdev.errors import UserError
 from chatdev.llm.tokens import clean
-from chatdev.run.journal import Event
+from chatdev.run.journal import Event, read_events
 
 if TYPE_CHECKING:
     from chatdev.company import CompanyBundle
@@ -181,9 +182,29 @@ def rows(
     return [book.row() for book in books.values()]
 
 
-def product_rows(folder: Path, spelling: Spelling, *, only_verified: bool = True) -> list[Row]:
-    """The streams of a product's journal (its folder, or the journal itself); empty when nothing in it is to be
-    learned.
+@dataclass(frozen=True)
+class Told:
+    """A product's journal with the company that said what is in it."""
+
+    events: list[Event]
+    bundle: CompanyBundle
+    started: Event
+
+    def rows(self, spelling: Spelling) -> list[Row]:
+        """Its streams."""
+        from chatdev.chain.crew import Crew
+
+        return rows(
+            self.events,
+            lambda role: Crew.head_of(self.bundle, role, self.started["task"]),
+            spelling,
+            per_phase=_per_phase(self.bundle, self.started["models"]),
+            learn=accepted(self.events),
+        )
+
+
+def read_product(folder: Path, *, only_verified: bool = True) -> Told | None:
+    """A product's journal (its folder, or the journal itself); None when nothing in it is to be learned.
 
     Args:
         only_verified: leave out runs that the ladder did not verify.
@@ -191,26 +212,25 @@ def product_rows(folder: Path, spelling: Spelling, *, only_verified: bool = True
     Raises:
         UserError: there is no journal, or it is damaged.
     """
-    from chatdev.chain.crew import Crew
     from chatdev.company import load_company
-    from chatdev.errors import UserError
-    from chatdev.run.journal import read_events
 
     journal = folder / ".chatdev" / "journal.jsonl" if folder.is_dir() else folder
+    fix = "Name a product's folder, or a journal.jsonl"
     if not journal.is_file():
-        raise UserError("there is no journal", where=str(folder), fix="Name a product's folder, or a journal.jsonl")
+        raise UserError("there is no journal", where=str(folder), fix=fix)
     events, _ = read_events(journal)
+    if not events and journal.stat().st_size:
+        raise UserError("this file is no journal", where=str(journal), fix=fix)
     started = next((event for event in events if event.kind == "run_started"), None)
     if started is None or (only_verified and not verified(events)):
-        return []
-    bundle = load_company(str(journal.parent / "company"))
-    return rows(
-        events,
-        lambda role: Crew.head_of(bundle, role, started["task"]),
-        spelling,
-        per_phase=_per_phase(bundle, started["models"]),
-        learn=accepted(events),
-    )
+        return None
+    return Told(events, load_company(str(journal.parent / "company")), started)
+
+
+def product_rows(folder: Path, spelling: Spelling, *, only_verified: bool = True) -> list[Row]:
+    """The streams of a product, as `read_product` finds it; empty when nothing in it is to be learned."""
+    found = read_product(folder, only_verified=only_verified)
+    return [] if found is None else found.rows(spelling)
 
 
 def verified(events: Iterable[Event]) -> bool:

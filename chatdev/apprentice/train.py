@@ -12,79 +12,28 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chatdev.apprentice import FACTS, WEIGHTS
-from chatdev.apprentice.shards import CURRICULUM
+from chatdev.apprentice.install import install_weights
+from chatdev.apprentice.options import CHOICES, Options, amount, fault, remembered
+from chatdev.cli.common import Number
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
 
-GROWING = ("lessons", "lists", "programs", "endless")
-"""Options that may be raised later."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the first start of a training decides."""
-
-    shape: str = "full"
-    tokens: int = 300_000_000
-    batch: int = 65_536
-    lr: float = 2e-3
-    optimizer: str = "adamw"
-    drills: float = 0.35
-    alone: float = 0.05
-    kept: float = 1.0
-    shortest: int = 384
-    grown: float = 0.3
-    emphasis: float = 2.0
-    opening: float = 4.0
-    built: float = 0.25
-    lessons: int = 20_000
-    vocabulary: int = 0
-    seed: int = 0
-    measure: int = 20_000_000
-    curriculum: str = CURRICULUM
-    families: tuple[str, ...] = ()
-    lists: int = 40_000
-    programs: int = 0
-    endless: int = 0
-    base: str = ""
-    cooled: float = 0.25
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "families", tuple(self.families))  # a file holds them as a list
-
-    def making(self, out: Path) -> Any:
-        """How this training's data is made."""
-        from chatdev.apprentice.shards import Making
-
-        return Making(str(out / "tokenizer"), self.seed, self.curriculum, self.families)
-
-
-def amount(text: str) -> int:
-    """`300M`, `20k` or a plain number.
-
-    Raises:
-        UserError: it is none.
-    """
-    factor = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}.get(text[-1:].lower(), 1)
-    try:
-        return int(float(text[:-1] if factor > 1 else text) * factor)
-    except ValueError:
-        raise UserError(f'"{text}" is no amount', fix="Write it like 300M, 20k or 65536") from None
-
 
 def _amount(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    return None if text is None else amount(text)
+    try:
+        return None if text is None else amount(text)
+    except UserError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -92,12 +41,12 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": False})
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
-@click.option("--shape", help="nano, mini, small or full.  [default: full]")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this training.")
+@click.option("--shape", type=click.Choice(CHOICES["shape"]), help="Its size.  [default: full]")
 @click.option("--tokens", callback=_amount, help="Tokens to be fed in all.  [default: 300M]")
 @click.option("--batch", callback=_amount, help="Tokens of a step.  [default: 65536; 8k is right on a CPU]")
 @click.option("--lr", type=float, help="Largest learning rate of AdamW.  [default: 0.002]")
-@click.option("--optimizer", help="adamw or muon.  [default: adamw]")
+@click.option("--optimizer", type=click.Choice(CHOICES["optimizer"]), help="What moves the weights.  [default: adamw]")
 @click.option("--drills", type=float, help="Share of rows that are drills.  [default: 0.35]")
 @click.option("--alone", type=float, help="Share of the training in which there are drills only.  [default: 0.05]")
 @click.option("--kept", type=float, help="Share in which the built-in heads stay as they are.  [default: 1]")
@@ -119,10 +68,10 @@ def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tupl
 @click.option("--seed", type=int, help="Seed of everything.  [default: 0]")
 @click.option("--measure", callback=_amount, help="Tokens between two measurements.  [default: 20M]")
 @click.option("--curriculum", help="Module of the curriculum.")
-@click.option("--workers", type=int, help="Processes that rehearse.  [default: one a core]")
-@click.option("--minutes", type=float, help="Stop after this time, to go on later.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that rehearse.  [default: one a core]")
+@click.option("--minutes", type=Number(0), help="Stop after this time, to go on later.")
 @click.option("--prepare", is_flag=True, help="Only make tokenizer and lessons.")
-@click.option("--threads", type=int, help="Threads of the CPU.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of the CPU.")
 @click.option("--install", is_flag=True, help="Put the trained model into the package.")
 def main(
     out: Path, workers: int | None, minutes: float | None, prepare: bool, threads: int | None,
@@ -130,7 +79,11 @@ def main(
 ) -> None:  # fmt: skip
     """Train the apprentice, or go on with it."""
     begun = time.monotonic()
-    options = remembered(out, {name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in chosen.items():
+        if why := fault(name, value):
+            raise click.BadParameter(why, click.get_current_context(), param_hint=f"'--{name}'")
+    options = remembered(out, chosen)
     tokenizer = make_tokenizer(out, options)
     material = make_rows(out, options, workers or os.cpu_count() or 1)
     if prepare:
@@ -140,36 +93,10 @@ def main(
     left = None if minutes is None else max(0.1, minutes - (time.monotonic() - begun) / 60)
     done = train(out, options, tokenizer, material, left, threads, workers)
     finish(out, options)
-    if install:
+    if install and done:
         install_weights(out / "model", WEIGHTS)
-    click.echo(f"{'done' if done else 'stopped; the same command goes on'}: {out / 'model'}")
-
-
-def remembered(out: Path, given: dict[str, Any]) -> Options:
-    """The options of a training: those of its first start, or new ones. More lessons may be given later.
-
-    Raises:
-        UserError: one of them is another now.
-    """
-    path = out / "options.json"
-    if not path.is_file():
-        options = replace(Options(), **given)
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(options))
-        return options
-    options = Options(**json.loads(path.read_text(encoding="utf-8")))
-    other = {name: value for name, value in given.items() if getattr(options, name) != value}
-    if other and all(name in GROWING and value > getattr(options, name) for name, value in other.items()):
-        options = replace(options, **other)
-        write_json(path, asdict(options))
-        return options
-    if other:
-        raise UserError(
-            f"this training was begun with other options ({', '.join(sorted(other))})",
-            where=str(path),
-            fix="Leave them out, or name another folder",
-        )
-    return options
+    left_out = ", and nothing is installed before it is done" if install else ""
+    click.echo(f"{'done' if done else f'stopped; the same command goes on{left_out}'}: {out / 'model'}")
 
 
 def make_tokenizer(out: Path, options: Options) -> Any:
@@ -193,13 +120,7 @@ def make_tokenizer(out: Path, options: Options) -> Any:
 
 
 def make_rows(out: Path, options: Options, workers: int) -> Any:
-    """The `Material` of a training, made at the first start.
-
-    Raises:
-        UserError: there are to be no lessons.
-    """
-    if not options.lessons:
-        raise UserError("a training without lessons learns nothing", fix="Give some: --lessons 2k")
+    """The `Material` of a training, made at the first start."""
     from chatdev.apprentice.batches import Material
     from chatdev.apprentice.shards import Rows, prepare
 
@@ -298,22 +219,7 @@ def finish(out: Path, options: Options) -> None:
     (out / "model" / "README.md").write_text(card(facts), encoding="utf-8")
 
 
-def install_weights(model: Path, target: Path) -> None:
-    """Copy a trained model into the package.
-
-    Raises:
-        UserError: it is larger than what may be shipped.
-    """
-    size = sum(path.stat().st_size for path in model.iterdir())
-    if size > 32 * 2**20:
-        raise UserError(f"the model takes {size / 2**20:.1f} MB, and 32 may be shipped", where=str(model))
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(model, target)
-
-
 if __name__ == "__main__":
-    try:
-        main(standalone_mode=False)
-    except (UserError, click.ClickException) as error:
-        click.echo(f"error: {error.format_message() if isinstance(error, click.ClickException) else error}", err=True)
-        sys.exit(1)
+    from chatdev.cli import ended
+
+    sys.exit(ended(lambda: main(standalone_mode=False)))

@@ -13,6 +13,7 @@ import gc
 import importlib
 import io
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -96,8 +97,13 @@ def main() -> None:
             # An emoji in a reply must never end a run because of the console's code page.
             with contextlib.suppress(ValueError):
                 stream.reconfigure(encoding="utf-8", errors="replace")
+    sys.exit(ended(lambda: cli.main(prog_name=command_name(), standalone_mode=False)))
+
+
+def ended(command: Callable[[], object]) -> int:
+    """Run a command to its end and return the code the design promises; errors that a user can mend are printed."""
     try:
-        code = cli.main(prog_name=command_name(), standalone_mode=False)
+        code = command()
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:
@@ -119,4 +125,4 @@ def main() -> None:
         code = stop.exit_code
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

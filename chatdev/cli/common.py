@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from chatdev.run.product import Product
 
 WAREHOUSE = "warehouse"
+
+
+class Number(click.FloatRange):
+    """A number between bounds. `nan` and `inf` are refused as well: the first is not outside of any bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no number to count with.", param, ctx)
+        return found
 
 
 def command_name() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -11,12 +12,16 @@ from chatdev.errors import UserError
 
 @click.command("distill")
 @click.argument("journals", nargs=-1, required=True, metavar="JOURNALS...")
-@click.option("--base", required=True, metavar="MODEL", help="The local model to begin with: hf:FOLDER-OR-ID.")
+@click.option(
+    "--base", required=True, metavar="MODEL", help="The local model to begin with: hf:FOLDER-OR-ID or apprentice."
+)
 @click.option("--out", required=True, metavar="FOLDER", help="Where the training and its result go.")
 @click.option("--epochs", type=float, default=3.0, show_default=True, help="How often everything is learned.")
 @click.option("--lr", type=float, default=1e-4, show_default=True, help="Largest learning rate.")
 @click.option("--batch", type=int, default=8192, show_default=True, metavar="TOKENS", help="Tokens of a step.")
-@click.option("--window", type=int, metavar="TOKENS", help="Tokens a stream keeps.  [default: what the model can]")
+@click.option(
+    "--window", type=click.IntRange(64), metavar="TOKENS", help="Tokens a stream keeps.  [default: what the model can]"
+)
 @click.option("--held-out", type=float, default=0.1, show_default=True, help="Share of the journals only measured on.")
 @click.option("--all", "everything", is_flag=True, help="Learn from runs that were not verified as well.")
 @click.option("--minutes", type=float, help="Stop after this time; the same command goes on.")
@@ -42,9 +47,11 @@ def distill_command(
     """
     from chatdev.apprentice.distill import Distilling, distill
 
-    if not 0 <= held_out < 1 or epochs <= 0 or batch < 64:
+    # Said so that nan, which is neither above nor below anything, is none of them.
+    if not (0 <= held_out < 1 and 0 < epochs < math.inf and 0 < lr < math.inf and batch >= 64):
         raise UserError(
-            "these numbers make no training", fix="--held-out from 0 to below 1, --epochs above 0, --batch 64 or more"
+            "these numbers make no training",
+            fix="--held-out from 0 to below 1, --epochs and --lr above 0, --batch 64 or more",
         )
     how = Distilling(epochs, lr, batch, seed, held_out, window, everything)
     paths = [Path(one).expanduser() for one in journals]
