@@ -35,6 +35,10 @@ THETA = 1e12
 """Base of the rotary embedding: with 10,000, five of 32 pairs of dimensions could compare tokens 500 places apart; now
 24 can."""
 
+USUAL_WINDOW = 1024
+"""Tokens that a stream holds where nobody says otherwise: half of what a training sees. The same held-out tasks were
+verified with it as with the whole, and a dialogue of the company leaves it three times behind."""
+
 
 def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
     """A fresh network in fp32, its weights drawn with `seed`, two heads that copy built in."""
@@ -53,6 +57,7 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         num_key_value_heads=shape.kv_heads,
         # A stream needs positions for its window and one block more.
         max_position_embeddings=WINDOW + BLOCK,
+        stream_window=USUAL_WINDOW,
         rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": THETA},
         tie_word_embeddings=True,
