@@ -57,7 +57,6 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         num_key_value_heads=shape.kv_heads,
         # A stream needs positions for its window and one block more.
         max_position_embeddings=WINDOW + BLOCK,
-        stream_window=USUAL_WINDOW,
         rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": THETA},
         tie_word_embeddings=True,
@@ -66,6 +65,7 @@ def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    config.stream_window = USUAL_WINDOW
     torch.manual_seed(seed)
     network = LlamaForCausalLM(config)
     count = sum(weight.numel() for weight in network.parameters())

@@ -19,7 +19,10 @@ def ending(report: dict[str, Any], product: Product) -> list[str]:
     money = "price unknown" if report["money"] is None else f"${report['money']:.4f}"
     if report["unpriced_replies"] and report["money"] is not None:
         money += f" + {report['unpriced_replies']} replies of unknown price"
-    spent = f"{report['replies']} replies, {report['tokens']:,} tokens, {money}, {seconds_text(report['seconds'])}"
+    tokens = f"{report['tokens']:,} tokens"
+    if report["tokens"] > report["window"] > 0:
+        tokens += f" ({report['tokens'] / report['window']:.1f} windows of {report['window']:,})"
+    spent = f"{report['replies']} replies, {tokens}, {money}, {seconds_text(report['seconds'])}"
     lines = ["", f"{report['verdict'].upper()}  {safe(report['reason'])}", f"  spent   {spent}"]
     if any(str(model).startswith("scripted:") for model in report["models"].values()):
         lines.append("  model   scripted: recorded replies were played, nothing was generated")

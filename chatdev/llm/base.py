@@ -87,6 +87,8 @@ class WindowState:
     tokens_per_second: float = 0.0
     notes: dict[str, str] = field(default_factory=dict)
     """Anything more worth showing, such as the acceptance rate of lookup decoding."""
+    window: int = 0
+    """Tokens the model can see at most; 0 where that is not decided here."""
 
 
 class Stream(Protocol):

@@ -49,6 +49,7 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
             for c in journal.of_kind("committed")
             if c["sha"]
         ],
+        "window": _window(journal),
         "seconds": round(ledger.seconds(), 3),
         **ledger.total.to_json(),
         "by_role": {name: account.to_json() for name, account in ledger.by_role.items()},
@@ -72,6 +73,13 @@ def _gave_up(journal: Journal) -> bool:
     """Whether an agent said that the task is beyond it, and nobody went on since."""
     last = list(journal.of_kind("said", "gave_up"))[-1:]
     return bool(last) and last[0].kind == "gave_up"
+
+
+def _window(journal: Journal) -> int:
+    """Tokens that the largest stream of a local model could hold; 0 without one."""
+    states = [said.get("window") for said in journal.of_kind("said")]
+    sizes = [state.get("window") for state in states if isinstance(state, dict)]
+    return max((size for size in sizes if isinstance(size, int)), default=0)
 
 
 def _why(end: Event) -> str:

@@ -100,3 +100,10 @@ def test_what_is_left_out_is_told(tmp_path, monkeypatch):
     assert run.run()["state"] == "finished"
     notices = [event["text"] for event in read_events(product.journal)[0] if event.kind == "notice"]
     assert any("not taken over from the task: " in text and "sound" in text for text in notices)
+
+
+def test_the_bundled_model_has_bounds_and_a_window_that_a_dialogue_leaves():
+    model = select.open_model("apprentice", env={})
+    assert model.settings.window == 1024
+    assert model.bounds.beyond("hello", "1: hello\n") is not None
+    assert model.bounds.beyond("a snake game", "1: a snake game [PROGRAM = snake]\n") is None

@@ -17,7 +17,7 @@ from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import drill
 from chatdev.apprentice.faults import Fault
 from chatdev.apprentice.muon import Muon
-from chatdev.apprentice.network import Shape, new
+from chatdev.apprentice.network import USUAL_WINDOW, Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
@@ -65,7 +65,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert 0 <= held[-1]["slots_forced"] <= 1
 
     model = open_local(str(tmp_path / "whole" / "model"))
-    assert model.settings.window == 2048
+    assert model.settings.window == USUAL_WINDOW
     assert model.chat.note == ""
     stream = model.open("You are a tester.")
     stream.hear("Say something.")
@@ -276,7 +276,7 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
         "--batch",
         "2048",
         "--window",
-        "1024",
+        "1536",
     ]
     refused = CliRunner().invoke(cli, command)
     assert isinstance(refused.exception, UserError)
@@ -286,4 +286,4 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
     assert (out / "loss.png").is_file()
-    assert open_local(str(out / "model")).settings.window == 1024, "it runs with the window that it was fine-tuned for"
+    assert open_local(str(out / "model")).settings.window == 1536, "it runs with the window that it was fine-tuned for"

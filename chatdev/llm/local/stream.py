@@ -61,7 +61,7 @@ class LocalStream:
         pace = usage.completion_tokens / usage.seconds if usage and usage.seconds else 0.0
         plan = self.memory.plan
         held = plan.held + self.waiting - (plan.gone(self.tape.total) - plan.evicted)
-        return WindowState(held, self.tape.total, self.memory.bytes(), pace, notes)
+        return WindowState(held, self.tape.total, self.memory.bytes(), pace, notes, self.model.settings.window)
 
     @property
     def savable(self) -> bool:
