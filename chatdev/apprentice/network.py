@@ -36,8 +36,8 @@ THETA = 1e12
 24 can."""
 
 USUAL_WINDOW = 1024
-"""Tokens that a stream holds where nobody says otherwise: half of what a training sees. The same held-out tasks were
-verified with it as with the whole, and a dialogue of the company leaves it three times behind."""
+"""Tokens that a stream holds where nobody says otherwise: half of what a training sees. Of 200 held-out tasks 192
+were verified with it and 193 with the whole, and a dialogue of the company is three to four times as long."""
 
 
 def new(shape: Shape, tokenizer: Any, seed: int) -> Any:
