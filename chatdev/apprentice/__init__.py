@@ -16,6 +16,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+NAME = "apprentice"
+"""What the bundled model is called wherever a model is named."""
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 """Where the bundled model lies."""
 FACTS = "apprentice.json"
@@ -31,7 +33,7 @@ def facts(folder: Path | None = None) -> dict[str, object]:
     """What is written beside the weights (families, prompts' digests, recipe); empty where there is nothing."""
     try:
         found = json.loads(((folder or WEIGHTS) / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -3,47 +3,45 @@
 It says itself when a task is strange to it, but not every time. Its analysis repeats the task piece by piece, so
 whether it understood can be read there, by rules and without another model: it names a program it was taught, it goes
 through the pieces one by one, and what it does not repeat it did not take over.
+
+A reply is judged by the model that said it, so a resumed run comes to the same, whichever model goes on.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import zip_longest
 
+from chatdev.apprentice import NAME, families
 from chatdev.chain.pieces import LONGEST, pieces
-from chatdev.errors import UserError
 
-_LINE = re.compile(r"^(\d+): *(.*)$")
-_MARK = re.compile(r"\[([A-Z][A-Z0-9_]*) = ([^\n]*?)\]")
-PROGRAM = "PROGRAM"
-"""The mark that names the kind of program."""
+_LINE = re.compile(r"^(\d{1,6}): *(.*)$")
+_PROGRAM = re.compile(r"\[PROGRAM = ([^\n\]]*)\]")
 
 
-class TaughtBounds:
-    """The bounds of a model that was taught `families`; see `llm.base.Bounds`."""
+@dataclass(frozen=True)
+class Bounds:
+    """What a model knows that was taught some kinds of programs."""
 
-    def __init__(self, families: Collection[str]) -> None:
-        self.families = frozenset(families)
+    families: Collection[str]
 
-    def check(self, task: str) -> None:
-        """Refuse a task that it cannot read.
-
-        Raises:
-            UserError: the task is too long to be taken apart.
-        """
-        if not pieces(task):
-            raise UserError(
-                f"the bundled apprentice reads tasks of at most {LONGEST:,} characters, and this one has {len(task):,}",
-                fix="Say it in a few sentences, or name a model with --model",
-            )
+    def too_long(self, task: str) -> str | None:
+        """Why a task cannot even be taken apart; None when it can."""
+        if pieces(task):
+            return None
+        return f"the bundled apprentice reads tasks of at most {LONGEST:,} characters, and this one has {len(task):,}"
 
     def beyond(self, task: str, analysis: str) -> str | None:
         """Why an analysis shows that the task was not understood; None when it was."""
-        if not self.families.intersection(value for name, value in _MARK.findall(analysis) if name == PROGRAM):
-            return "it names no program that it was taught"
-        if [number for number, _ in _lines(analysis)] != list(range(1, len(pieces(task)) + 1)):
-            return "it lost its way in the task; a shorter one may help"
+        parts, lines = pieces(task), _lines(analysis)
+        # A mark that stands in the task itself is repeated with it and tells nothing.
+        told = [text.removeprefix(part) for part, (_, text) in zip(parts, lines, strict=False)]
+        if not any(name in self.families for name in _PROGRAM.findall("\n".join(told))):
+            return "it names no program that the apprentice was taught"
+        if [number for number, _ in lines] != list(range(1, len(parts) + 1)):
+            return "it lost its way in the task; fewer or plainer words may help"
         return None
 
     def overlooked(self, task: str, analysis: str) -> list[str]:
@@ -51,18 +49,28 @@ class TaughtBounds:
         same."""
         said = dict(_lines(analysis))
         lost = []
-        for number, piece in enumerate(pieces(task), 1):
-            line = said.get(number, "")
+        for number, piece in enumerate(map(_plain, pieces(task)), 1):
+            line = _plain(said.get(number, ""))
             if not line.startswith(piece):
                 same = next(i for i, (a, b) in enumerate(zip_longest(line, piece)) if a != b)
                 lost.append(piece[same:].strip() or piece)
-        return lost
+        return [part for part in lost if re.search(r"\w", part)]
+
+
+def bounds_of(model: str) -> Bounds | None:
+    """The bounds of the model of this name; None for one that may be asked anything."""
+    return Bounds(frozenset(families())) if model == NAME else None
+
+
+def _plain(text: str) -> str:
+    """A text with every run of blanks, of whatever kind, as one."""
+    return " ".join(text.split())
 
 
 def _lines(analysis: str) -> list[tuple[int, str]]:
     """The numbered lines that an analysis begins with."""
     found = []
-    for line in analysis.strip().splitlines():
+    for line in analysis.strip().split("\n"):
         numbered = _LINE.match(line)
         if numbered is None:
             break

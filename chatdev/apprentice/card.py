@@ -22,8 +22,8 @@ wrote with a generator in the model's place; no other text was used.
 **It does not know anything else**, and is trained to say so. It reads English tasks. It is no general assistant.
 
 **Format.** Llama architecture, byte-level BPE, a chat template whose first token is the same sink token always. It was
-trained with the attention it is run with: a pinned head and a recent window, at most 2,048 tokens in all, evicted in
-blocks. Where nobody says otherwise it runs with 1,024 (`stream_window` in its config).
+trained with the attention it is run with: a pinned head and a recent window of 2,048 tokens in all, evicted in blocks
+of 256.
 
 **Use.** `python run.py --task "build a snake game"` takes it when no other model is set up; as any other local model it
 opens with `--model hf:FOLDER`.

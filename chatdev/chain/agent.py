@@ -27,6 +27,8 @@ class Spoken:
     text: str
     finish: str
     mark: Mark
+    model: str
+    """Full name of the model that said it, which may be another one than the agent's is now."""
 
 
 class Agent:
@@ -84,7 +86,7 @@ class Agent:
             seconds = event["usage"]["seconds"]
             moment = Moment("said", event["text"], event.get("limit", 0), seconds)
             mark = self._memory.again(moment, event.get("mark"))
-            return Spoken(key, event["text"], event["finish"], mark)
+            return Spoken(key, event["text"], event["finish"], mark, event["model"])
         self._before()
         self._memory.wake()
         name_next = getattr(self._memory.stream, "name_next", None)
@@ -112,7 +114,7 @@ class Agent:
             waited=round(self._waited(), 3),
         )
         self._memory.lived(Moment("said", reply.text, limits.tokens, reply.usage.seconds))
-        return Spoken(key, reply.text, reply.finish, reply.mark)
+        return Spoken(key, reply.text, reply.finish, reply.mark, self.model)
 
     def _speak(self, phase: str, limits: SayLimits) -> None:
         heard: list[str] = []

@@ -14,13 +14,14 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import chatdev
+from chatdev.apprentice import NAME as APPRENTICE
 from chatdev.chain.brief import Brief
 from chatdev.chain.context import Context, Progress
 from chatdev.chain.crew import Crew
@@ -175,7 +176,7 @@ class CompanyRun:
         engine = self._engine(journal)
         born = _born(journal)
         history = History(product.root)
-        given = self._first_files(journal, history, born)
+        given = self._first_files(journal, history, born, models.values())
         # From here on there is something to resume; whatever was missing has been told before.
         journal.once("run_started", "run", lambda: self._started(models, born))
         self.begun = True
@@ -267,13 +268,16 @@ class CompanyRun:
             evidence=self.product.evidence / step,
         )
 
-    def _first_files(self, journal: Journal, history: History, born: int) -> Event:
+    def _first_files(self, journal: Journal, history: History, born: int, models: Collection[str]) -> Event:
         """An empty repository, or a copy of what the run starts from; how many files and bytes that brought."""
 
         def begin() -> dict[str, Any]:
             if self.order.source is None:
                 history.init()
                 return {"files": 0, "bytes": 0, "head": None}
+            if APPRENTICE in models:
+                why = "the bundled apprentice builds small programs from nothing and cannot change what is there"
+                raise UserError(why, fix="Name a model with --model, or set OPENAI_API_KEY")
             journal.append("notice", text=f"copying {self.order.source}", step="")
             history.import_from(self.order.source, born)
             for text in history.new_notices():

@@ -6,6 +6,7 @@ and replies. Whoever has the turn may end it with a control line of its own (see
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,14 +50,14 @@ class Dialogue:
         self.limits = SayLimits(tokens=phase.reply_tokens or ctx.bundle.company.limits.reply_tokens)
         self.assistant = ctx.crew.agent(phase.assistant, step)
 
-    def hold(self) -> Talk:
-        """Let them talk; returns when somebody concluded or the turns are used up."""
+    def hold(self, enough: Callable[[Spoken], bool] = lambda spoken: False) -> Talk:
+        """Let them talk; returns when somebody concluded, the turns are used up, or the assistant said `enough`."""
         prompt = self.put(self.assistant, self.phase.prompt, self.phase.instructor, self._more)
         transcript: list[tuple[str, str]] = []
         spoken = self._reply(self.assistant, transcript)
         leader = None
         for _ in range(self.phase.turns - 1):
-            if control_line(spoken.text) is not None:
+            if control_line(spoken.text) is not None or enough(spoken):
                 break
             leader = leader or self._leader(prompt)
             asked = self._lead(leader, spoken, transcript)

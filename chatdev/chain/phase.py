@@ -9,13 +9,14 @@ was right in it is taken and the rest is said.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from chatdev.apprentice.bounds import bounds_of
 from chatdev.chain import conclusion as concluding
+from chatdev.chain.agent import Spoken
 from chatdev.chain.context import Context
 from chatdev.chain.dialogue import Dialogue, Talk
 from chatdev.chain.filing import Filing
@@ -24,7 +25,6 @@ from chatdev.chain.questions import clarify
 from chatdev.chain.review import Review
 from chatdev.company import Phase
 from chatdev.company.artifacts import HUMAN
-from chatdev.llm.base import Bounds, bounds_of
 from chatdev.run.journal import Event
 
 
@@ -39,7 +39,7 @@ class Outcome:
     rejected: str | None = None
     """Why a person wants it done again, empty without a reason; None when nobody does."""
     gave_up: str | None = None
-    """What the assistant said with the phase's `stop_when`: it cannot do the task."""
+    """Why the assistant cannot do the task: it said the phase's `stop_when`, or its analysis shows it."""
 
 
 class PhaseRun:
@@ -68,19 +68,24 @@ class PhaseRun:
                 return self._end(Outcome(done=True, changed=self.ctx.progress.changes > before))
             names["comment"] = wish
         more = self.ctx.words.say("rejected", reason=self.rejected) if self.rejected is not None else ""
+        unread = self._unread()
+        if unread is not None:
+            return self._end(Outcome(done=False, changed=False, gave_up=unread))
         dialogue = Dialogue(self.ctx, self.phase, self.step, names, more)
-        bounds = self._bounds()
-        if bounds is not None:
-            bounds.check(self.ctx.brief.text("task"))
-        talk = dialogue.hold()
-        gave_up = self._gave_up(talk.last.text, bounds)
+        talk = dialogue.hold(lambda spoken: self._gave_up(spoken) is not None)
+        gave_up = self._gave_up(talk.last)
         if gave_up is not None:
             return self._end(Outcome(done=False, changed=False, gave_up=gave_up))
+        self._tell_what_is_left_out(talk.last)
         done = self._take(dialogue, talk, names)
 
         def revise(comment: str) -> None:
             nonlocal done
             spoken = dialogue.again(self.ctx.words.say("person", comment=comment))
+            unusable = self._gave_up(spoken)
+            if unusable is not None:
+                self._notice(f"{unusable}; what was there stays")
+                return
             said = concluding.control_line(spoken.text)
             talk = Talk(dialogue.assistant, spoken, said, [(self.phase.assistant, spoken.text)])
             done = self._take(dialogue, talk, names)
@@ -93,25 +98,37 @@ class PhaseRun:
             return self._end(Outcome(done=self.phase.done_when is not None, changed=False))
         return self._end(Outcome(done, self.ctx.progress.changes > before))
 
-    def _bounds(self) -> Bounds | None:
-        """What the assistant's model knows, where this phase takes the task apart and may find it strange."""
-        taken_apart = self.phase.stop_when is not None and "pieces" in self.phase.reads
-        return bounds_of(self.ctx.crew.model_of(self.phase.assistant)) if taken_apart else None
-
-    def _gave_up(self, said: str, bounds: Bounds | None) -> str | None:
-        """Why the assistant cannot do the task; None when it goes on. What it passed over is told."""
-        if concluding.is_done(said, self.phase.stop_when):
-            return _last_line(said)
-        if self.ctx.journal.recorded(f"{self.step}/gave_up") is not None:
-            return ""  # what another model said before this one took over stays beyond it
-        if bounds is None:
+    def _unread(self) -> str | None:
+        """Why the assistant's model cannot even take the task apart; None when it can, or did long ago."""
+        if not self._takes_apart:
             return None
-        task = self.ctx.brief.text("task")
-        why = bounds.beyond(task, said)
-        lost = bounds.overlooked(task, said) if why is None else []
+        if self.ctx.journal.recorded(f"{self.step}/{self.phase.assistant}/said1") is not None:
+            return None
+        if self.ctx.journal.recorded(f"{self.step}/gave_up") is not None:
+            return ""
+        bounds = bounds_of(self.ctx.crew.model_of(self.phase.assistant).name)
+        return bounds.too_long(self.ctx.brief.text("task")) if bounds is not None else None
+
+    @property
+    def _takes_apart(self) -> bool:
+        """Whether this phase goes through the task piece by piece and may find it strange."""
+        return self.phase.stop_when is not None and "pieces" in self.phase.reads
+
+    def _gave_up(self, spoken: Spoken) -> str | None:
+        """Why whoever said this cannot do the task, in a sentence; None when it can."""
+        who = self.ctx.bundle.roles[self.phase.assistant].title
+        if concluding.is_done(spoken.text, self.phase.stop_when):
+            reason = _last_line(spoken.text)
+            return f"the {who} says that this cannot be done" + (f": {reason}" if reason else "")
+        bounds = bounds_of(spoken.model) if self._takes_apart else None
+        why = bounds.beyond(self.ctx.brief.text("task"), spoken.text) if bounds is not None else None
+        return f"the analysis of the {who} cannot be used: {why}" if why is not None else None
+
+    def _tell_what_is_left_out(self, spoken: Spoken) -> None:
+        bounds = bounds_of(spoken.model) if self._takes_apart else None
+        lost = bounds.overlooked(self.ctx.brief.text("task"), spoken.text) if bounds is not None else []
         if lost:
-            self._notice(f"not taken over from the task: {'; '.join(map(json.dumps, lost))}")
-        return why
+            self._notice("not taken over from the task: " + "; ".join(f'"{part}"' for part in lost))
 
     def _take(self, dialogue: Dialogue, talk: Talk, names: dict[str, Any]) -> bool:
         """Make of a talk what the phase makes of it; returns whether its `done_when` was said."""

@@ -60,11 +60,11 @@ def _phase(ctx: Context, phase: Phase, path: str) -> None:
         outcome = PhaseRun(ctx, phase, here, reason).run()
         if outcome.changed:
             ctx.history.tag(here)
+        if outcome.gave_up is not None:
+            _give_up(ctx, here, outcome.gave_up)
+            continue  # a person's reason to reject it stays
         reason = outcome.rejected
         if reason is not None:
-            continue
-        if outcome.gave_up is not None:
-            _give_up(ctx, phase, here, outcome.gave_up)
             continue
         if phase.conclusion != "files" or not ctx.progress.empty or ctx.brief.has("existing"):
             return
@@ -73,12 +73,11 @@ def _phase(ctx: Context, phase: Phase, path: str) -> None:
             raise Stop(f'"{phase.title}" ended without a single file; resume asks again')
 
 
-def _give_up(ctx: Context, phase: Phase, path: str, said: str) -> None:
-    """An agent says that the company cannot do this: an end, and a resumed run (with another model, say) asks anew."""
+def _give_up(ctx: Context, path: str, why: str) -> None:
+    """The company cannot do this: an end, and a resumed run (with another model, say) asks anew."""
     if ctx.journal.recorded(f"{path}/gave_up") is None:
         ctx.journal.append("gave_up", f"{path}/gave_up", step=path)
-        who = ctx.bundle.roles[phase.assistant].title
-        raise Stop(f"the {who} says that this cannot be done" + (f": {said}" if said else ""))
+        raise Stop(why)
 
 
 def _loop(ctx: Context, step: LoopStep, path: str) -> None:

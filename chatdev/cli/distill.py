@@ -48,10 +48,11 @@ def distill_command(
     from chatdev.apprentice.distill import Distilling, distill
 
     # Said so that nan, which is neither above nor below anything, is none of them.
-    if not (0 <= held_out < 1 and 0 < epochs < math.inf and 0 < lr < math.inf and batch >= 64):
+    timed = minutes is None or 0 <= minutes < math.inf
+    if not (0 <= held_out < 1 and 0 < epochs < math.inf and 0 < lr < math.inf and batch >= 64 and timed):
         raise UserError(
             "these numbers make no training",
-            fix="--held-out from 0 to below 1, --epochs and --lr above 0, --batch 64 or more",
+            fix="--held-out from 0 to below 1, --epochs and --lr above 0, --batch 64 or more, --minutes 0 or more",
         )
     how = Distilling(epochs, lr, batch, seed, held_out, window, everything)
     paths = [Path(one).expanduser() for one in journals]

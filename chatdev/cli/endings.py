@@ -5,9 +5,8 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import Any
 
-from chatdev.apprentice import families, what_it_is
+from chatdev.apprentice import NAME, families, what_it_is
 from chatdev.cli.common import command_name, shown_name
-from chatdev.llm.select import APPRENTICE
 from chatdev.run.product import Product
 from chatdev.screen.text import safe, seconds_text
 
@@ -26,13 +25,13 @@ def ending(report: dict[str, Any], product: Product) -> list[str]:
     lines = ["", f"{report['verdict'].upper()}  {safe(report['reason'])}", f"  spent   {spent}"]
     if any(str(model).startswith("scripted:") for model in report["models"].values()):
         lines.append("  model   scripted: recorded replies were played, nothing was generated")
-    if report["verdict"] != "verified" and APPRENTICE in report["models"].values():
+    if report["verdict"] != "verified" and NAME in report["models"].values():
         lines.append(f"  model   {what_it_is()}")
         if report["gave_up"]:
             known = ", ".join(families())
             lines += wrap(known, 110, initial_indent="  knows   ", subsequent_indent="          ")
     if report["gave_up"]:
-        lines.append(f"  go on   {command} resume {name} --model MODEL   (the same model says the same again)")
+        lines.append(f"  go on   {command} resume {name} --model MODEL   (another one may know it)")
     elif report["state"] != "finished":
         lines.append(f"  go on   {command} resume {name}")
     elif report["files"]:

@@ -149,25 +149,6 @@ class Model(Protocol):
     def close(self) -> None: ...
 
 
-class Bounds(Protocol):
-    """What a model knows that was taught some kinds of tasks only."""
-
-    def check(self, task: str) -> None:
-        """Raise UserError when the task is nothing that the model can read."""
-
-    def beyond(self, task: str, analysis: str) -> str | None:
-        """Why an analysis of the task shows that the model did not understand it; None when it did."""
-
-    def overlooked(self, task: str, analysis: str) -> list[str]:
-        """Parts of the task that its analysis left out."""
-
-
-def bounds_of(model: Model) -> Bounds | None:
-    """The bounds of a model; None for one that may be asked anything."""
-    found: Bounds | None = getattr(model, "bounds", None)
-    return found
-
-
 class ImagesUnavailable(Exception):
     """The endpoint cannot draw pictures; the text says why. Whoever asked goes on without."""
 

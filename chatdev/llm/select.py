@@ -13,19 +13,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from chatdev.apprentice import bundled, families, what_it_is
-from chatdev.apprentice.bounds import TaughtBounds
+from chatdev.apprentice import NAME as APPRENTICE
+from chatdev.apprentice import bundled, what_it_is
 from chatdev.data import library_root
 from chatdev.errors import UserError
 from chatdev.llm.base import Model, Sampling
 from chatdev.llm.by_hand import ByHandModel, Page
 from chatdev.llm.redact import shown_url
 from chatdev.llm.scripted import ScriptedModel
-
-if TYPE_CHECKING:
-    from chatdev.llm.local.model import LocalModel
 
 OnWait = Callable[[float, str], None]
 """Called before a pause: seconds, and why."""
@@ -37,8 +34,6 @@ OnProgress = Callable[[str, float], None]
 OnPage = Callable[[Page], str]
 """Lays a page before the person who sits in a role's chair, and waits for what they say."""
 
-APPRENTICE = "apprentice"
-"""The model that ships with the package (see `chatdev.apprentice`)."""
 DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 THREE_WAYS = (
     "Set OPENAI_API_KEY (or OPENAI_BASE_URL for a server of your own), or name a local model with "
@@ -257,11 +252,10 @@ def _open_apprentice(rest: str, setting: Setting) -> Model:
         setting.on_notice(what_it_is())
     model = _open_local(str(folder), setting)
     model.name = APPRENTICE
-    model.bounds = TaughtBounds(families())
     return model
 
 
-def _open_local(rest: str, setting: Setting) -> LocalModel:
+def _open_local(rest: str, setting: Setting) -> Model:
     from chatdev.llm.local.lean import import_transformers
 
     import_transformers()
@@ -272,7 +266,7 @@ def _open_local(rest: str, setting: Setting) -> LocalModel:
     # Our screen tells how far loading is, and what a person should know; bars and warnings of others would tear it.
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    made: LocalModel = open_local(
+    made: Model = open_local(
         rest,
         sinks=setting.memory.sinks,
         window=setting.memory.window,

@@ -40,7 +40,7 @@ def make_report(product: Product, journal: Journal, ledger: Ledger) -> dict[str,
         "reason": ladder["reason"] if finished else (_why(end) if end else "not finished"),
         "state": "finished" if finished else "stopped" if stopped else "interrupted",
         "exit_code": end.get("exit_code", UNFINISHED) if end else UNFINISHED,
-        "gave_up": stopped and _gave_up(journal),
+        "gave_up": end is not None and end.kind == "stopped" and _gave_up(journal, end),
         "ladder": ladder,
         "parent": _parent(journal),
         "files": _files(journal),
@@ -69,17 +69,18 @@ def _gone_back(journal: Journal) -> list[Event]:
     return [event for event in journal.of_kind("undone") if event.id in now]
 
 
-def _gave_up(journal: Journal) -> bool:
-    """Whether an agent said that the task is beyond it, and nobody went on since."""
-    last = list(journal.of_kind("said", "gave_up"))[-1:]
-    return bool(last) and last[0].kind == "gave_up"
+def _gave_up(journal: Journal, end: Event) -> bool:
+    """Whether the run ended because an agent found the task beyond it."""
+    before = [event for event in journal.of_kind("said", "gave_up", "life", "undone") if event.id < end.id][-1:]
+    return bool(before) and before[0].kind == "gave_up"
 
 
 def _window(journal: Journal) -> int:
-    """Tokens that the largest stream of a local model could hold; 0 without one."""
+    """Tokens that the largest stream could hold; 0 unless a local model said everything."""
     states = [said.get("window") for said in journal.of_kind("said")]
-    sizes = [state.get("window") for state in states if isinstance(state, dict)]
-    return max((size for size in sizes if isinstance(size, int)), default=0)
+    sizes = [state.get("window") if isinstance(state, dict) else None for state in states]
+    known = [size for size in sizes if isinstance(size, int) and not isinstance(size, bool) and size > 0]
+    return max(known, default=0) if len(known) == len(sizes) else 0
 
 
 def _why(end: Event) -> str:

@@ -72,7 +72,7 @@ def test_a_task_nobody_taught_ends_the_run_with_the_reason(tmp_path, monkeypatch
     assert [event["phase"] for event in _said(product)] == ["demand_analysis"]
 
     # Another model may know it: a resumed run asks again instead of repeating the refusal.
-    oracle.lesson, oracle.course = tiny.lesson("counter", 1), Course()
+    oracle.name, oracle.lesson, oracle.course = "oracle:counter", tiny.lesson("counter", 1), Course()
     again = CompanyRun(product, bundle, Order("Build a chess engine"), screens=lambda ledger, titles: [oracle.read])
     assert again.run()["state"] == "finished"
     assert "manual" in [event["phase"] for event in _said(product)]

@@ -229,7 +229,13 @@ def test_weights_that_were_cut_off_are_not_averaged(tmp_path, two, size):
 
 @pytest.mark.parametrize(
     ("held", "left"),
-    [(b"\xff\x00", {}), (b"[1]", {}), (b'{"averaged": 3, "a": 1}', {"a": 1}), (b'{"averaged": [0.1]}', {})],
+    [
+        (b"\xff\x00", {}),
+        (b"[1]", {}),
+        (b"[" * 200_000, {}),
+        (b'{"averaged": 3, "a": 1}', {"a": 1}),
+        (b'{"averaged": [0.1]}', {}),
+    ],
 )
 def test_facts_of_any_kind_do_not_stop_an_average(tmp_path, two, held, left):
     (two[0] / "apprentice.json").write_bytes(held)
@@ -281,7 +287,7 @@ def test_paths_are_looked_at_before_a_model_is_opened(tmp_path, opened):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("wrong", ["--lr nan", "--epochs nan", "--epochs inf", "--held-out nan"])
+@pytest.mark.parametrize("wrong", ["--lr nan", "--epochs nan", "--epochs inf", "--held-out nan", "--minutes nan"])
 def test_numbers_that_are_none_make_no_distillation(tmp_path, opened, wrong):
     told = told_by_distill(tmp_path, "--base", "apprentice", "--out", tmp_path / "out", *wrong.split())
     assert "these numbers make no training" in told

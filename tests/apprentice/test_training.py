@@ -17,7 +17,7 @@ from chatdev.apprentice.deputy import Deputy
 from chatdev.apprentice.drills import drill
 from chatdev.apprentice.faults import Fault
 from chatdev.apprentice.muon import Muon
-from chatdev.apprentice.network import USUAL_WINDOW, Shape, new
+from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
@@ -65,7 +65,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert 0 <= held[-1]["slots_forced"] <= 1
 
     model = open_local(str(tmp_path / "whole" / "model"))
-    assert model.settings.window == USUAL_WINDOW
+    assert model.settings.window == 2048
     assert model.chat.note == ""
     stream = model.open("You are a tester.")
     stream.hear("Say something.")

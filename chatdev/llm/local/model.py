@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from chatdev.errors import UserError
-from chatdev.llm.base import Bounds, Sampling, SayLimits
+from chatdev.llm.base import Sampling, SayLimits
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.memory import (
     Forward,
@@ -79,7 +79,6 @@ class LocalModel:
     ) -> None:
         self.name, self.network, self.tokenizer = name, network, tokenizer
         self.settings = settings or Settings()
-        self.bounds: Bounds | None = None
         self.forward: Forward = network_forward(network)
         """One forward of n tokens on a cache. A faster function may be put here; it takes effect at once."""
         self.joint: Joint = network_joint(network)
