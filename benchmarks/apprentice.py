@@ -257,13 +257,13 @@ def company(given: Any, task: str, seed: int) -> dict[str, Any]:
 def refuses(given: Any, model: Any, task: str) -> tuple[bool, bool]:
     """Whether a model says of a task that it does not know it, and whether its analysis shows it (`bounds`)."""
     from chatdev.apprentice import facts
-    from chatdev.apprentice.bounds import TaughtBounds
+    from chatdev.apprentice.bounds import Bounds
     from chatdev.apprentice.rehearsal import default_company
     from chatdev.apprentice.trial import analysed
     from chatdev.chain.conclusion import is_done
 
     analysis = analysed(model, task)
-    bounds = TaughtBounds(facts(Path(given.model)).get("families", ()))
+    bounds = Bounds(frozenset(facts(Path(given.model)).get("families", ())))
     return is_done(analysis, default_company().phases["demand_analysis"].stop_when), bool(bounds.beyond(task, analysis))
 
 
