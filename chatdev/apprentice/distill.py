@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatdev.apprentice import bundled
+from chatdev.apprentice import NAME, bundled
 from chatdev.apprentice.folders import room_for
 from chatdev.errors import UserError
 
@@ -55,11 +55,12 @@ def distill(
     from chatdev.apprentice.streams import Spelling
     from chatdev.apprentice.training import Training
     from chatdev.llm.local import open_local
+    from chatdev.llm.local.lean import import_quietly
     from chatdev.llm.local.rope import UnsupportedModelError
 
     room_for(out)
     products = _products(journals, how)
-    _quiet()
+    import_quietly()
     model = open_local(_named(base), precision="fp32", window=how.window, on_notice=tell)
     window = model.settings.window
     spelling = Spelling.of(model.tokenizer, model.ends)
@@ -104,23 +105,12 @@ def _products(journals: Sequence[Path], how: Distilling) -> list[Told]:
 
 def _named(base: str) -> str:
     """The model to begin with; `apprentice` is the one in the package, as everywhere."""
-    if base != "apprentice":
+    if base != NAME:
         return base
     folder = bundled()
     if folder is None:
         raise UserError("the bundled apprentice is not in this package", fix="Name a model: --base hf:FOLDER-OR-ID")
     return str(folder)
-
-
-def _quiet() -> None:
-    """transformers shows no bars and warnings of its own, as when `llm.select` opens a model."""
-    from chatdev.llm.local.lean import import_transformers
-
-    import_transformers()
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _split(products: Sequence[Told], spelling: Spelling, how: Distilling) -> tuple[list[Row], list[Row]]:

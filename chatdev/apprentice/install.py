@@ -38,11 +38,15 @@ def install_weights(model: Path, target: Path) -> None:
 
 def _clean(fresh: Path, old: Path, target: Path) -> None:
     """Take away what an earlier try left. One that was killed between its two renames left the model aside."""
-    if old.exists() and not target.exists():
-        old.rename(target)
+    _put_back(old, target)
     for left in (fresh, old):
         if left.exists():
             shutil.rmtree(left)
+
+
+def _put_back(old: Path, target: Path) -> None:
+    if old.exists() and not target.exists():
+        old.rename(target)
 
 
 def _swap(fresh: Path, old: Path, target: Path) -> None:
@@ -51,8 +55,7 @@ def _swap(fresh: Path, old: Path, target: Path) -> None:
         if target.exists():
             target.rename(old)
         fresh.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
+    except BaseException:  # Ctrl-C as well
+        _put_back(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -227,12 +227,6 @@ def read_product(folder: Path, *, only_verified: bool = True) -> Told | None:
     return Told(events, load_company(str(journal.parent / "company")), started)
 
 
-def product_rows(folder: Path, spelling: Spelling, *, only_verified: bool = True) -> list[Row]:
-    """The streams of a product, as `read_product` finds it; empty when nothing in it is to be learned."""
-    found = read_product(folder, only_verified=only_verified)
-    return [] if found is None else found.rows(spelling)
-
-
 def verified(events: Iterable[Event]) -> bool:
     """The run came to its end, and the ladder's last word was `verified`."""
     ends = [event for event in events if event.kind in ("run_ended", "stopped")]

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from chatdev.apprentice.bounds import bounds_of
+from chatdev.apprentice.bounds import Bounds, bounds_of
 from chatdev.chain import conclusion as concluding
 from chatdev.chain.agent import Spoken
 from chatdev.chain.context import Context
@@ -100,19 +100,16 @@ class PhaseRun:
 
     def _unread(self) -> str | None:
         """Why the assistant's model cannot even take the task apart; None when it can, or did long ago."""
-        if not self._takes_apart:
-            return None
         if self.ctx.journal.recorded(f"{self.step}/{self.phase.assistant}/said1") is not None:
             return None
         if self.ctx.journal.recorded(f"{self.step}/gave_up") is not None:
             return ""
-        bounds = bounds_of(self.ctx.crew.model_of(self.phase.assistant).name)
+        bounds = self._bounds(self.ctx.crew.model_of(self.phase.assistant).name)
         return bounds.too_long(self.ctx.brief.text("task")) if bounds is not None else None
 
-    @property
-    def _takes_apart(self) -> bool:
-        """Whether this phase goes through the task piece by piece and may find it strange."""
-        return self.phase.stop_when is not None and "pieces" in self.phase.reads
+    def _bounds(self, model: str) -> Bounds | None:
+        """The bounds of a model, in a phase that goes through the task piece by piece and may find it strange."""
+        return bounds_of(model) if self.phase.stop_when is not None and "pieces" in self.phase.reads else None
 
     def _gave_up(self, spoken: Spoken) -> str | None:
         """Why whoever said this cannot do the task, in a sentence; None when it can."""
@@ -120,12 +117,12 @@ class PhaseRun:
         if concluding.is_done(spoken.text, self.phase.stop_when):
             reason = _last_line(spoken.text)
             return f"the {who} says that this cannot be done" + (f": {reason}" if reason else "")
-        bounds = bounds_of(spoken.model) if self._takes_apart else None
+        bounds = self._bounds(spoken.model)
         why = bounds.beyond(self.ctx.brief.text("task"), spoken.text) if bounds is not None else None
         return f"the analysis of the {who} cannot be used: {why}" if why is not None else None
 
     def _tell_what_is_left_out(self, spoken: Spoken) -> None:
-        bounds = bounds_of(spoken.model) if self._takes_apart else None
+        bounds = self._bounds(spoken.model)
         lost = bounds.overlooked(self.ctx.brief.text("task"), spoken.text) if bounds is not None else []
         if lost:
             self._notice("not taken over from the task: " + "; ".join(f'"{part}"' for part in lost))

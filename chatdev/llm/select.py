@@ -256,16 +256,10 @@ def _open_apprentice(rest: str, setting: Setting) -> Model:
 
 
 def _open_local(rest: str, setting: Setting) -> Model:
-    from chatdev.llm.local.lean import import_transformers
-
-    import_transformers()
-    from transformers.utils import logging
-
     from chatdev.llm.local import open_local
+    from chatdev.llm.local.lean import import_quietly
 
-    # Our screen tells how far loading is, and what a person should know; bars and warnings of others would tear it.
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    import_quietly()
     made: Model = open_local(
         rest,
         sinks=setting.memory.sinks,

@@ -15,7 +15,7 @@ from chatdev.apprentice.faults import Fault, mixture, seeded, slip
 from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.oracle import Oracle
 from chatdev.apprentice.rehearsal import default_company, rehearse, reworded
-from chatdev.apprentice.streams import SETTING, Spelling, product_rows
+from chatdev.apprentice.streams import SETTING, Spelling, read_product
 from chatdev.chain.company_run import CompanyRun, Order
 from chatdev.llm import select
 from chatdev.llm.local import LocalModel, Settings
@@ -102,7 +102,7 @@ def test_rehearsal_journal_and_engine_say_and_hold_the_same(tmp_path, monkeypatc
     model = Dictated(oracle, tokenizer, window=768)
     product, report = company(tmp_path, monkeypatch, model, oracle, lesson)
     assert report["verdict"] == "verified"
-    found = product_rows(product.root, spelling)
+    found = read_product(product.root).rows(spelling)
     tapes = {tuple(stream.head): stream.tape.ids for stream in model.streams.values()}
     assert len(found) == 5
     for row in found:

@@ -36,6 +36,16 @@ def import_transformers() -> None:
                 import_module(name)
 
 
+def import_quietly() -> None:
+    """The same, and transformers shows no bars and warnings of its own: our screens tell how far loading is and what a
+    person should know; those of others would tear them."""
+    import_transformers()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 @contextmanager
 def _for_good() -> Iterator[None]:
     """What is imported meanwhile stays: nobody looks for garbage in it, now or later. Looking takes half a second

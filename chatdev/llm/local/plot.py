@@ -53,7 +53,7 @@ def draw(lines: Sequence[Line], path: Path, *, title: str, x: str, y: str, log_y
     for tick in _scale([right], log_y=False)[2]:
         # The last token of a round number of them has an index one less: its tick belongs on the axis too.
         if tick <= right * 1.001:
-            tx, _ = at(min(tick, right), max(py for _, py in points))
+            tx, _ = at(min(tick, right), points[0][1])
             pen.line([(tx, HEIGHT - BOTTOM), (tx, HEIGHT - BOTTOM + 6)], fill="black")
             pen.text((tx, HEIGHT - BOTTOM + 12), _number(tick), fill="black", font=font, anchor="ma")
     pen.rectangle([LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM], outline="black")
