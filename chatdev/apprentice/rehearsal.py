@@ -35,7 +35,7 @@ from chatdev.chain.walk import walk
 from chatdev.chain.words import Words
 from chatdev.company import CompanyBundle
 from chatdev.errors import Stop
-from chatdev.llm.base import Mark
+from chatdev.llm.base import Mark, WindowState
 from chatdev.llm.local.window import Window
 from chatdev.run.journal import Event, Journal
 from chatdev.run.product import Product
@@ -140,6 +140,10 @@ class _TokenStream(OracleStream):
     book: Book | None = None
     window_tokens: int = WINDOW
 
+    @property
+    def window(self) -> WindowState:
+        return replace(super().window, window=self.window_tokens)
+
     def hear(self, text: str) -> Mark:
         assert self.book is not None
         return Mark(*self.book.hear(text))
@@ -152,7 +156,7 @@ class _TokenStream(OracleStream):
         assert self.book is not None
         sinks, total = self.book.sinks, self.window_tokens
         plan = Window(sinks, total - sinks, total // 8, 2 * total)
-        return plan.holds(mark.start, mark.end, len(self.book.ids))
+        return plan.keeps(mark.start, mark.end, len(self.book.ids))
 
 
 class _MemoryJournal(Journal):

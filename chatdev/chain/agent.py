@@ -55,6 +55,11 @@ class Agent:
         version, mark = self._known.get(item.name, ("", Mark(0, 0)))
         return version == item.version and self._memory.stream.holds(mark)
 
+    @property
+    def window(self) -> int | None:
+        """Tokens the agent's model sees at most; None where that is not decided on this machine."""
+        return self._memory.stream.window.window or None
+
     def met(self) -> list[str]:
         """Names of all items the agent was ever shown, in whatever version."""
         return sorted(self._known)

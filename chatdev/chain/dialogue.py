@@ -15,12 +15,11 @@ from chatdev.chain.agent import Agent, Spoken
 from chatdev.chain.brief import Item
 from chatdev.chain.conclusion import control_line
 from chatdev.chain.context import Context
+from chatdev.chain.prompt import CHARS_PER_TOKEN
 from chatdev.chain.requests import ROUNDS, wanted
 from chatdev.company import Phase
 from chatdev.llm.base import SayLimits
 
-CHARS_PER_TOKEN = 3
-"""A low guess, for bounding how much text a prompt may take of a window."""
 DEFAULT_WINDOW = 4096
 """Tokens, where the company leaves the window to the model."""
 ENDPOINT_ROOM = 100_000

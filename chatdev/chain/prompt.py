@@ -19,10 +19,12 @@ from chatdev.chain.filemap import file_map, relevance
 from chatdev.chain.interfaces import interfaces
 from chatdev.chain.pieces import numbered
 from chatdev.chain.requests import MOST, Wanted, answer
-from chatdev.chain.views import imports, only_tests, sources, suspects
+from chatdev.chain.views import imports, only_tests, sources, suspects, tried
 from chatdev.chain.words import Words
 from chatdev.company.templates import rendered
 
+CHARS_PER_TOKEN = 3
+"""A low guess, for bounding how much text a prompt may take of a window."""
 SHORT = 400
 """An artifact up to this many characters is simply said again; a reference would not be shorter to read."""
 
@@ -81,7 +83,8 @@ class Composer:
             UserError: the template names something unknown, or does what the sandbox forbids.
         """
         shown: list[Item] = []
-        values: dict[str, Any] = {name: self._value(name, agent, shown, room) for name in reads}
+        reads = list(reads)
+        values: dict[str, Any] = {name: self._value(name, agent, shown, room, reads) for name in reads}
         values.update(names)
         self._now = self._read()
         try:
@@ -94,12 +97,12 @@ class Composer:
         text, shown = answer(asked, self._files(), self._words, room)
         return self._words.say("files_asked_last" if last else "files_asked", files=text), shown
 
-    def _value(self, name: str, agent: Agent, shown: list[Item], room: int) -> Printed:
+    def _value(self, name: str, agent: Agent, shown: list[Item], room: int, reads: list[str]) -> Printed:
         views: dict[str, Callable[[], dict[str, str]]] = {
             "files": self._files,
             "sources": lambda: sources(self._files()),
             "tests": lambda: only_tests(self._files()),
-            "suspects": lambda: suspects(self._files(), self._brief.text("test_report")),
+            "suspects": lambda: self._suspects(reads, min(room, (agent.window or room) * CHARS_PER_TOKEN)),
             "planned": lambda: suspects(self._files(), self._brief.text("plan")),
             "changed": self._written,
             "reviewed": lambda: suspects(self._files(), self._brief.text("review")),
@@ -119,6 +122,15 @@ class Composer:
         if name in made:
             return Printed(made[name], lambda: bool(made[name]()))
         return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
+
+    def _suspects(self, reads: Iterable[str], room: int) -> dict[str, str]:
+        """What the report speaks of, and the summary where the phase reads it; with what the tests among them try, as
+        long as all of it takes no more than a quarter of `room`, characters."""
+        files = self._files()
+        summary = self._brief.text("error_summary") if "error_summary" in reads else ""
+        found = suspects(files, f"{self._brief.text('test_report')}\n{summary}")
+        more = {**found, **tried(files, found)}
+        return more if sum(map(len, more.values())) <= room // 4 else found
 
     def _show(self, name: str, agent: Agent, shown: list[Item]) -> str:
         return self._once(name, self._brief.text(name), agent, shown)

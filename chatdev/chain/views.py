@@ -2,7 +2,8 @@
 
 sources    the files without the tests
 tests      the tests
-suspects   the files that the last test report speaks of; all when it speaks of none
+suspects   the files that the last test report and its summary speak of; all when they speak of none. Where there is
+           room, what the tests among them import as well: a failing assertion names the test alone
 reviewed   the same for the last review
 planned    the same for the plan of a change
 changed    the files that the run has written
@@ -14,7 +15,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TEXTS = {".md", ".txt", ".toml", ".cfg", ".ini", ".json", ".yaml", ".yml", ".csv", ".html", ".css", ".svg"}
 """Endings of files that import nothing."""
+_IMPORTS = re.compile(r"\b(?:import|from|require|include|use|mod)\b")
 
 
 def is_test(path: str) -> bool:
@@ -50,6 +52,16 @@ def suspects(files: Mapping[str, str], report: str) -> dict[str, str]:
     told = "\n".join(line for line in report.splitlines() if not line.startswith("Started as"))
     found = {path: text for path, text in files.items() if _named(path, told)}
     return found or dict(files)
+
+
+def tried(files: Mapping[str, str], tests: Iterable[str]) -> dict[str, str]:
+    """The files that these tests import, or whose names they bear (`cart_test.go`, `cart.test.js`: `cart`)."""
+    stems: set[str] = set()
+    for path in filter(is_test, tests):
+        lines = "\n".join(line for line in files[path].splitlines() if _IMPORTS.search(line))
+        own = re.sub(r"^tests?_|[._]?(?:tests?|spec)$", "", PurePosixPath(path).stem, flags=re.IGNORECASE)
+        stems.update([own, *re.findall(r"\w+", lines)])
+    return {path: text for path, text in sources(files).items() if PurePosixPath(path).stem in stems}
 
 
 def changed_paths(journal: Journal) -> set[str]:

@@ -120,7 +120,8 @@ class Stream(Protocol):
         """Append a reply said in an earlier life of this stream (resume); nothing is generated or paid."""
 
     def holds(self, mark: Mark) -> bool:
-        """True when the whole span is still inside the window."""
+        """True when the whole span may be counted on in the next exchange: it is inside the window, with room set aside
+        for what comes next."""
 
     def fork(self) -> Stream:
         """An independent copy that has heard and said the same."""

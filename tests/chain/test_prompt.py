@@ -9,15 +9,15 @@ from chatdev.chain.recollection import Recollection
 from chatdev.chain.snapshots import Snapshots
 from chatdev.chain.words import Words
 from chatdev.errors import UserError
-from chatdev.llm.base import Mark
+from chatdev.llm.base import Mark, WindowState
 from chatdev.run.journal import Journal
 
 
 class ShortMemory:
     """A stream that holds the last `keep` texts it heard; nothing is ever said."""
 
-    def __init__(self, keep=100):
-        self.heard, self.keep = [], keep
+    def __init__(self, keep=100, window=0):
+        self.heard, self.keep, self.window = [], keep, WindowState(0, 0, window=window)
 
     def hear(self, text):
         self.heard.append(text)
@@ -44,8 +44,8 @@ def ask(house, agent, template, reads, room=10_000, **names):
     return agent.hear(key, "phase", "ceo", lambda: composer.compose(template, "x.yaml", agent, reads, room, **names))
 
 
-def agent(house, keep=100):
-    memory = Recollection(lambda: ShortMemory(keep), "", "programmer", Snapshots(house[0].path.parent), print)
+def agent(house, keep=100, window=0):
+    memory = Recollection(lambda: ShortMemory(keep, window), "", "programmer", Snapshots(house[0].path.parent), print)
     return Agent("programmer", "test", memory, house[0], lambda: None)
 
 
@@ -113,6 +113,35 @@ def test_a_file_named_in_the_findings_goes_first_when_room_is_short(house):
     text = ask(house, agent(house), "{{ files }}", ["files"], room=490)
     assert "z = 1" in text
     assert "class Game" not in text
+
+
+FAILING = "tests/test_game.py:4: in test_size\n    assert Game.size == 30"
+
+
+def with_a_failing_test(house):
+    house[1]["tests/test_game.py"] = "from game import Game\n\n\ndef test_size():\n    assert Game.size == 30\n"
+    house[2].write("a1", "test_report", FAILING, "verify")
+    return house
+
+
+def test_what_a_failing_test_tries_is_shown_with_it(house):
+    text = ask(with_a_failing_test(house), agent(house), "{{ suspects }}", ["suspects"])
+    assert "def test_size" in text
+    assert "class Game" in text
+    assert "There are also: main.py." in text
+
+
+def test_a_small_window_is_not_filled_with_what_no_report_names(house):
+    text = ask(with_a_failing_test(house), agent(house, window=120), "{{ suspects }}", ["suspects"])
+    assert "def test_size" in text
+    assert "There are also: game.py, main.py." in text
+
+
+def test_what_the_summary_names_is_a_suspect_for_whoever_reads_the_summary(house):
+    with_a_failing_test(house)[2].write("a2", "error_summary", "game.py, Game: the size is wrong.", "tester")
+    who = agent(house, window=120)
+    assert "class Game" not in ask(house, who, "{{ suspects }}", ["suspects"])
+    assert "class Game" in ask(house, who, "{{ suspects }}", ["suspects", "error_summary"])
 
 
 def test_text_of_models_and_tasks_is_never_a_template(house):

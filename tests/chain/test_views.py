@@ -2,11 +2,12 @@
 
 import fnmatch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdev.chain.interfaces import interfaces
-from chatdev.chain.views import imports, is_test, only_tests, sources, suspects
+from chatdev.chain.views import imports, is_test, only_tests, sources, suspects, tried
 from chatdev.company import load_company
 
 FILES = {
@@ -57,6 +58,25 @@ def test_suspects_are_the_files_the_report_speaks_of():
     assert list(suspects(FILES, report)) == ["snake.py", "tests/test_snake.py"]
     assert list(suspects(FILES, 'File "shop/cart.py", line 3')) == ["shop/cart.py"]
     assert suspects(FILES, "it ran on for 20 s and showed nothing") == FILES
+
+
+@pytest.mark.parametrize(
+    ("test", "text"),
+    [
+        ("tests/test_cart.py", "from shop.cart import Cart\n"),
+        ("tests/test_all.py", "import pytest\n\nfrom shop import cart, other\n"),
+        ("cart_test.go", "package cart\n"),
+        ("cart.test.js", "test('x', () => {})\n"),
+        ("tests/all.spec.ts", 'import { add } from "../src/cart"\n'),
+        ("tests/test_all.c", '#include "cart.h"\n'),
+        ("src/test/java/CartTest.java", "class CartTest {}\n"),
+    ],
+)
+def test_what_tests_try_is_what_they_import_or_are_named_after(test, text):
+    source = "Cart.java" if test.endswith("java") else f"shop/cart.{test.rpartition('.')[2]}"
+    files = {source: "x", "main.py": "cart", test: text}
+    assert list(tried(files, [test])) == [source]
+    assert tried(files, [source]) == {}, "a source tries nothing"
 
 
 def test_imports_name_what_has_to_be_installed():

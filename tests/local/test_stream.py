@@ -99,11 +99,11 @@ def test_a_reply_that_copies_takes_few_forwards():
 
 
 def test_the_head_is_pinned_and_old_turns_are_forgotten():
-    stream = talker(sampling=LIVELY).open("You are a clerk.")
+    stream = talker(sampling=LIVELY, window=256).open("You are a clerk.")
     first = stream.hear("The password is swordfish.")
     assert stream.holds(first)
     reply(stream, 5)
-    talk(stream, 4)
+    talk(stream, 8)
     assert not stream.holds(first)
     assert stream.holds(stream.reply.mark)
     assert stream.memory.plan.sinks == len(stream.head)
@@ -117,6 +117,17 @@ def test_holds_counts_what_was_heard_but_not_run_yet():
     reply(stream, 3)
     assert before is False
     assert stream.holds(mark) is False
+
+
+def test_what_goes_with_the_next_exchange_is_not_counted_on():
+    stream = talker(window=512).open("Head")
+    first = stream.hear("The password is swordfish.")
+    stream.hear("x" * 200)
+    second = stream.hear("The number is four.")
+    stream.hear("x" * 60)
+    assert stream.memory.plan.holds(first.start, first.end, stream.waiting)
+    assert not stream.holds(first), "it is seen now, but not by the end of the next reply"
+    assert stream.holds(second)
 
 
 def test_the_same_seed_says_the_same_and_another_does_not():

@@ -110,8 +110,9 @@ class LocalStream:
             yield rest
 
     def holds(self, mark: Mark) -> bool:
-        """True when the model still sees the whole span once everything heard so far has been run."""
-        return self.memory.plan.holds(mark.start, mark.end, self.waiting)
+        """True when the model will see the whole span through the next prompt and its reply, for which half a window is
+        set aside."""
+        return self.memory.plan.keeps(mark.start, mark.end, self.waiting)
 
     def fork(self) -> LocalStream:
         """An independent stream that has heard and said the same; the cache is copied, nothing is run again."""

@@ -111,6 +111,11 @@ class Window:
         gone = self.gone(self.seen + upcoming)
         return end <= self.sinks or start >= self.sinks + gone or start >= end or gone == 0
 
+    def keeps(self, start: int, end: int, waiting: int = 0) -> bool:
+        """True when [start, end) may be counted on: it is still held when half a window more has come in, as the next
+        prompt and its reply will."""
+        return self.holds(start, end, waiting + self.total // 2)
+
     def gone(self, seen: int) -> int:
         """Tokens evicted after `seen` in all came in."""
         over = seen - self.total
