@@ -102,7 +102,7 @@ class Composer:
             "files": self._files,
             "sources": lambda: sources(self._files()),
             "tests": lambda: only_tests(self._files()),
-            "suspects": lambda: self._suspects(reads, min(room, (agent.window or room) * CHARS_PER_TOKEN)),
+            "suspects": lambda: self._suspects(reads, agent, room),
             "planned": lambda: suspects(self._files(), self._brief.text("plan")),
             "changed": self._written,
             "reviewed": lambda: suspects(self._files(), self._brief.text("review")),
@@ -123,14 +123,15 @@ class Composer:
             return Printed(made[name], lambda: bool(made[name]()))
         return Printed(lambda: self._show(name, agent, shown), lambda: self._brief.has(name))
 
-    def _suspects(self, reads: Iterable[str], room: int) -> dict[str, str]:
+    def _suspects(self, reads: Iterable[str], agent: Agent, room: int) -> dict[str, str]:
         """What the report speaks of, and the summary where the phase reads it; with what the tests among them try, as
-        long as all of it takes no more than a quarter of `room`, characters."""
+        long as all of it takes no more than a quarter of the agent's window and of `room`, characters."""
         files = self._files()
         summary = self._brief.text("error_summary") if "error_summary" in reads else ""
         found = suspects(files, f"{self._brief.text('test_report')}\n{summary}")
         more = {**found, **tried(files, found)}
-        return more if sum(map(len, more.values())) <= room // 4 else found
+        most = room if agent.window is None else min(room, agent.window * CHARS_PER_TOKEN)
+        return more if sum(map(len, more.values())) <= most // 4 else found
 
     def _show(self, name: str, agent: Agent, shown: list[Item]) -> str:
         return self._once(name, self._brief.text(name), agent, shown)
