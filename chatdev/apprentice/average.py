@@ -3,7 +3,8 @@
     python -m chatdev.apprentice.average BEFORE AFTER --share 0.4 --out FOLDER
 
 BEFORE is the folder that the training AFTER began from, as `--base` named it, so that both are near to each other
-(Wortsman et al., arXiv 2109.01903). The result is an ordinary Hugging Face folder; the shares stand beside it.
+(Wortsman et al., arXiv 2109.01903). The result is an ordinary Hugging Face folder: what AFTER was trained on and is run
+with (prompts, window) holds for it, and the shares stand beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WEIGHTS = "model.safetensors"
 
 
 def average(before: Path, after: Path, share: float, out: Path) -> None:
-    """Write the folder `out`: all of `before`, with weights of which `share` comes from `after`.
+    """Write the folder `out`: all of `after`, with weights of which only `share` comes from it.
 
     Raises:
         UserError: one has no weights, or they are of another shape, or `out` cannot take the result.
@@ -42,17 +43,16 @@ def average(before: Path, after: Path, share: float, out: Path) -> None:
         name: ((1 - share) * old[name].float() + share * new[name].float()).to(torch.bfloat16).contiguous()
         for name in old
     }
-    known = facts(before)
-    earlier = known.get("averaged")
+    earlier = facts(before).get("averaged")
     shares = [*(earlier if isinstance(earlier, list) else []), share]
-    _write(mixed, before, out, {**known, "averaged": shares})
+    _write(mixed, after, out, {**facts(after), "averaged": shares})
 
 
 def _check_place(before: Path, after: Path, out: Path) -> None:
     """The result must not lie where it is made from."""
     room_for(out)
     place = out.resolve()
-    if place == after.resolve() or before.resolve() in (place, *place.parents):
+    if any(folder.resolve() in (place, *place.parents) for folder in (before, after)):
         fix = "Name another folder with --out"
         raise UserError("the average would be written into what it is made from", where=str(out), fix=fix)
 
@@ -71,8 +71,8 @@ def _weights(folder: Path) -> dict[str, Any]:
         raise UserError(f"the weights cannot be read ({reason(error)})", where=str(path), fix=fix) from error
 
 
-def _write(mixed: dict[str, Any], before: Path, out: Path, known: dict[str, object]) -> None:
-    """The weights come last and by a rename: no folder ever holds half of them, or those of `before`."""
+def _write(mixed: dict[str, Any], after: Path, out: Path, known: dict[str, object]) -> None:
+    """The weights come last and by a rename: no folder ever holds half of them, or those of `after`."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -81,7 +81,7 @@ def _write(mixed: dict[str, Any], before: Path, out: Path, known: dict[str, obje
         out.mkdir(parents=True, exist_ok=True)
         save_file(mixed, part, metadata={"format": "pt"})
         others = shutil.ignore_patterns(WEIGHTS, FACTS)
-        shutil.copytree(before, out, dirs_exist_ok=True, ignore=others)
+        shutil.copytree(after, out, dirs_exist_ok=True, ignore=others)
         write_json(out / FACTS, known)
         part.replace(out / WEIGHTS)
     except (OSError, SafetensorError) as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatdev.apprentice.rehearsal import BLOCK, WINDOW
+
 CARD = """\
 ---
 license: apache-2.0
@@ -22,8 +24,8 @@ wrote with a generator in the model's place; no other text was used.
 **It does not know anything else**, and is trained to say so. It reads English tasks. It is no general assistant.
 
 **Format.** Llama architecture, byte-level BPE, a chat template whose first token is the same sink token always. It was
-trained with the attention it is run with: a pinned head and a recent window of 2,048 tokens in all, evicted in blocks
-of 256.
+trained with the attention it is run with: a pinned head and a recent window of {window:,} tokens in all, evicted in
+blocks of {block}.
 
 **Use.** `python run.py --task "build a snake game"` takes it when no other model is set up; as any other local model it
 opens with `--model hf:FOLDER`.
@@ -41,5 +43,6 @@ def card(facts: dict[str, Any]) -> str:
     options = ", ".join(f"{name} {value}" for name, value in facts["options"].items() if name != "curriculum")
     families = facts["families"]
     return CARD.format(
-        count=len(families), families=", ".join(families), measured=measured or "nothing", options=options
-    )
+        count=len(families), families=", ".join(families), measured=measured or "nothing", options=options,
+        window=WINDOW, block=BLOCK,
+    )  # fmt: skip

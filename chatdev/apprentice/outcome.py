@@ -26,7 +26,8 @@ def export(network: Any, tokenizer: Any, folder: Path) -> None:
     save_file(weights, part, metadata={"format": "pt"})
     part.replace(folder / "model.safetensors")
     config = network.config.to_dict() | {"architectures": [type(network).__name__], "dtype": "bfloat16"}
-    config.pop("_attn_implementation", None)
+    for name in ("_attn_implementation", "_name_or_path"):  # the latter is a path of whoever trained it
+        config.pop(name, None)
     write_atomic(folder / "config.json", json.dumps(config, indent=2) + "\n")
     network.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatdev.apprentice.batches import Mix
+from chatdev.apprentice.rehearsal import WINDOW
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Recipe:
     emphasis: float = 2.0
     opening: float = 1.0
     built: float = 0.25
-    window: int = 2048
+    window: int = WINDOW
     """Tokens held, sinks included."""
     measure: int = 2_000_000
     """Tokens between two measurements on the held-out set."""

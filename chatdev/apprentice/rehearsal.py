@@ -50,7 +50,7 @@ from chatdev.software.workspace import Workspace
 if TYPE_CHECKING:
     from chatdev.apprentice.curriculum import Lesson
 
-WINDOW = 2048
+WINDOW = 1152
 """Tokens a stream of the apprentice holds."""
 BLOCK = WINDOW // 8
 """Tokens it evicts at once."""

@@ -192,9 +192,12 @@ def first_weights(options: Options, tokenizer: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     from chatdev.apprentice.network import SHAPES, new
+    from chatdev.apprentice.rehearsal import WINDOW
 
     if options.base:
-        return AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
+        network = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
+        network.config.stream_window = WINDOW  # its positions may reach further than what it is trained for now
+        return network
     return new(SHAPES[options.shape], tokenizer, options.seed)
 
 

@@ -63,16 +63,18 @@ class LadderReport:
         return asdict(self)
 
     def for_model(self, limit_chars: int = 4000) -> str:
-        """The test report: what failed with its exact words, then what passed; within the limit, heads and tails
-        kept.
+        """The test report: what passed, then what failed with its exact words; within the limit, heads and tails
+        kept. The reason stands in what failed, so the verdict repeats it only where something had to be cut.
         """
         failed = [r for r in self.rungs if r.state in ("failed", "unverified")]
-        fine = [r for r in self.rungs if r.state in ("passed", "skipped")]
-        lines = [f"Verdict: {self.verdict}. {self.reason}"]
+        fine = [f"{r.name}: {r.state}. {r.summary}" for r in self.rungs if r.state in ("passed", "skipped")]
         if self.entry:
-            lines.append(f"Started as: {self.entry}")
-        lines += [f"{r.name}: {r.state}. {r.summary}" for r in fine]
-        head = "\n".join(lines)
+            fine.insert(0, f"Started as: {self.entry}")
+        whole = [f"\n== {r.name}: {r.state} ==\n{_join(r)}" for r in failed]
+        text = "\n".join([f"Verdict: {self.verdict}.", *fine, *whole])
+        if failed and len(text) <= limit_chars:
+            return text
+        head = "\n".join([f"Verdict: {self.verdict}. {self.reason}", *fine])
         room = max(200, limit_chars - len(head) - 40 * len(failed)) // max(1, len(failed))
         parts = [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r), room)}" for r in failed]
         return shorten("\n".join([head, *parts]), limit_chars)

@@ -24,8 +24,8 @@ def test_the_first_command_builds_a_program_that_is_verified(run):
     assert apprentice.what_it_is() in done.stdout + done.stderr
     report = json.loads((product / ".chatdev" / "report.json").read_text(encoding="utf-8"))
     assert (report["verdict"], set(report["models"].values())) == ("verified", {"apprentice"})
-    assert (report["window"], report["gave_up"]) == (2048, False)
-    assert f"{report['tokens'] / 2048:.1f} windows of 2,048)" in done.stdout
+    assert (report["window"], report["gave_up"]) == (1152, False)
+    assert f"{report['tokens'] / 1152:.1f} windows of 1,152)" in done.stdout
     assert "Lucky Harbour" in "".join(path.read_text(encoding="utf-8") for path in product.glob("*.py"))
 
 

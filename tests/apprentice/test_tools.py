@@ -19,6 +19,7 @@ from chatdev.apprentice.outcome import export
 from chatdev.apprentice.streams import Row
 from chatdev.cli import cli, ended
 from chatdev.errors import UserError
+from chatdev.llm.local import open_local
 
 TINY = Shape(32, 2, 2, 1, 64, 1200, 16)
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -207,7 +208,7 @@ def two(tmp_path, tokenizer):
 def test_an_average_is_not_written_into_what_it_is_made_from(tmp_path, two):
     kept = [(folder / "model.safetensors").read_bytes() for folder in two]
     (tmp_path / "file").write_text("")
-    for out in (*two, two[0] / "both", two[0] / ".." / "1"):
+    for out in (*two, two[0] / "both", two[1] / "both", two[0] / ".." / "1"):
         with pytest.raises(UserError, match="into what it is made from"):
             average.average(*two, 0.5, out)
     with pytest.raises(UserError, match="this is a file"):
@@ -238,10 +239,22 @@ def test_weights_that_were_cut_off_are_not_averaged(tmp_path, two, size):
     ],
 )
 def test_facts_of_any_kind_do_not_stop_an_average(tmp_path, two, held, left):
-    (two[0] / "apprentice.json").write_bytes(held)
+    for folder in two:
+        (folder / "apprentice.json").write_bytes(held)
     average.average(*two, 0.5, tmp_path / "both")
     shares = [0.1, 0.5] if b"0.1" in held else [0.5]
     assert json.loads((tmp_path / "both" / "apprentice.json").read_text()) == {**left, "averaged": shares}
+
+
+def test_an_average_is_run_as_the_later_training_is(tmp_path, two):
+    (two[0] / "apprentice.json").write_text('{"prompts": "old", "averaged": [0.1]}')
+    (two[1] / "apprentice.json").write_text('{"prompts": "new"}')
+    config = json.loads((two[1] / "config.json").read_text())
+    (two[1] / "config.json").write_text(json.dumps({**config, "stream_window": 900}))
+    average.average(*two, 0.5, tmp_path / "both")
+    assert open_local(str(tmp_path / "both")).settings.window == 900
+    facts = json.loads((tmp_path / "both" / "apprentice.json").read_text())
+    assert facts == {"prompts": "new", "averaged": [0.1, 0.5]}
 
 
 def test_an_average_that_cannot_be_written_leaves_no_weights(tmp_path, two, monkeypatch):

@@ -21,7 +21,7 @@ from chatdev.apprentice.network import Shape, new
 from chatdev.apprentice.outcome import export
 from chatdev.apprentice.priming import Part, primed_parts
 from chatdev.apprentice.recipe import Recipe
-from chatdev.apprentice.rehearsal import default_company, rehearse
+from chatdev.apprentice.rehearsal import WINDOW, default_company, rehearse
 from chatdev.apprentice.shards import Making, _untaught
 from chatdev.apprentice.streams import SETTING
 from chatdev.apprentice.tokenizer import dialogues, masked
@@ -65,7 +65,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, tokenizer, spe
     assert 0 <= held[-1]["slots_forced"] <= 1
 
     model = open_local(str(tmp_path / "whole" / "model"))
-    assert model.settings.window == 2048
+    assert model.settings.window == WINDOW
     assert model.chat.note == ""
     stream = model.open("You are a tester.")
     stream.hear("Say something.")
@@ -111,6 +111,9 @@ def test_a_training_begins_where_an_earlier_one_ended(tmp_path, tokenizer):
     export(earlier, tokenizer, tmp_path / "earlier")
     options = Options(base=str(tmp_path / "earlier"))
     found = first_weights(options, make_tokenizer(tmp_path / "next", options))
+    assert found.config.stream_window == WINDOW
+    export(found, tokenizer, tmp_path / "next" / "model")
+    assert str(tmp_path) not in (tmp_path / "next" / "model" / "config.json").read_text()
     for name, weight in earlier.named_parameters():
         assert torch.equal(found.get_parameter(name), weight.to(torch.bfloat16).float()), name
 
@@ -132,8 +135,9 @@ def test_what_does_not_belong_together_is_not_averaged(tmp_path, tokenizer):
     export(new(replace(TINY, layers=TINY.layers + 1), tokenizer, 0), tokenizer, tmp_path / "other")
     with pytest.raises(UserError, match="no trainings of one model"):
         average.average(tmp_path / "one", tmp_path / "other", 0.5, tmp_path / "both")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no model\.safetensors"):
-        average.average(tmp_path / "one", tmp_path, 0.5, tmp_path / "both")
+        average.average(tmp_path / "one", tmp_path / "empty", 0.5, tmp_path / "both")
     assert not (tmp_path / "both").exists()
 
 
@@ -276,7 +280,7 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
         "--batch",
         "2048",
         "--window",
-        "1536",
+        "1024",
     ]
     refused = CliRunner().invoke(cli, command)
     assert isinstance(refused.exception, UserError)
@@ -286,4 +290,4 @@ def test_journals_are_distilled_into_a_local_model(tmp_path, tokenizer):
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < log[0]["loss"]
     assert (out / "loss.png").is_file()
-    assert open_local(str(out / "model")).settings.window == 1536, "it runs with the window that it was fine-tuned for"
+    assert open_local(str(out / "model")).settings.window == 1024, "it runs with the window that it was fine-tuned for"
