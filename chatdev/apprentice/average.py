@@ -17,7 +17,8 @@ from typing import Any
 import click
 
 from chatdev.apprentice import FACTS, facts
-from chatdev.apprentice.folders import reason, room_for
+from chatdev.apprentice.card import card
+from chatdev.apprentice.folders import check_model, reason, room_for
 from chatdev.cli.common import Number
 from chatdev.errors import UserError
 from chatdev.run.files import write_json
@@ -39,13 +40,15 @@ def average(before: Path, after: Path, share: float, out: Path) -> None:
     old, new = _weights(before), _weights(after)
     if {name: w.shape for name, w in old.items()} != {name: w.shape for name, w in new.items()}:
         raise UserError("these are no trainings of one model: their weights have other names or shapes")
+    check_model(after)
     mixed = {
         name: ((1 - share) * old[name].float() + share * new[name].float()).to(torch.bfloat16).contiguous()
         for name in old
     }
     earlier = facts(before).get("averaged")
     shares = [*(earlier if isinstance(earlier, list) else []), share]
-    _write(mixed, after, out, {**facts(after), "averaged": shares})
+    known = {name: value for name, value in facts(after).items() if name != "measured"}  # nobody measured the mixture
+    _write(mixed, after, out, {**known, "averaged": shares})
 
 
 def _check_place(before: Path, after: Path, out: Path) -> None:
@@ -83,6 +86,8 @@ def _write(mixed: dict[str, Any], after: Path, out: Path, known: dict[str, objec
         others = shutil.ignore_patterns(WEIGHTS, FACTS)
         shutil.copytree(after, out, dirs_exist_ok=True, ignore=others)
         write_json(out / FACTS, known)
+        if isinstance(known.get("families"), list) and isinstance(known.get("options"), dict):
+            (out / "README.md").write_text(card(known), encoding="utf-8")
         part.replace(out / WEIGHTS)
     except (OSError, SafetensorError) as error:
         fix = "Mend that, then do the same again"

@@ -33,6 +33,13 @@ class Bounds:
             return None
         return f"the bundled apprentice reads tasks of at most {LONGEST:,} characters, and this one has {len(task):,}"
 
+    def too_dense(self) -> str:
+        """Why a task of few enough characters does not fit all the same."""
+        return (
+            "the bundled apprentice cannot hold a task of so many tokens; capitals, digits and other alphabets take "
+            "more of them than plain English does"
+        )
+
     def beyond(self, task: str, analysis: str) -> str | None:
         """Why an analysis shows that the task was not understood; None when it was."""
         parts, lines = pieces(task), _lines(analysis)

@@ -30,19 +30,24 @@ blocks of {block}.
 **Use.** `python run.py --task "build a snake game"` takes it when no other model is set up; as any other local model it
 opens with `--model hf:FOLDER`.
 
-**Measured at the end of training, on lessons it never saw**: {measured}.
+**Measured on lessons it never saw**: {measured}.
 
-**Trained with**: {options}.
+**Trained with**: {options}.{averaged}
 """
 
 
 def card(facts: dict[str, Any]) -> str:
     """The card for what was trained."""
     kept = ("loss", "slots_forced", "slots_free", "tokens", "step")
-    measured = ", ".join(f"{name} {facts['measured'][name]}" for name in kept if name in facts["measured"])
+    found = facts.get("measured") or {}
+    measured = ", ".join(f"{name} {found[name]}" for name in kept if name in found)
     options = ", ".join(f"{name} {value}" for name, value in facts["options"].items() if name != "curriculum")
     families = facts["families"]
+    averaged = ""
+    if shares := facts.get("averaged"):
+        told = " and then ".join(f"{one:.0%}" for one in shares)
+        averaged = f" The weights are an average with those before the training, of which {told} is of the later ones."
     return CARD.format(
         count=len(families), families=", ".join(families), measured=measured or "nothing", options=options,
-        window=WINDOW, block=BLOCK,
+        averaged=averaged, window=WINDOW, block=BLOCK,
     )  # fmt: skip

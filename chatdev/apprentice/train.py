@@ -192,10 +192,17 @@ def first_weights(options: Options, tokenizer: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     from chatdev.apprentice.network import SHAPES, new
-    from chatdev.apprentice.rehearsal import WINDOW
+    from chatdev.apprentice.rehearsal import BLOCK, WINDOW
 
     if options.base:
         network = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
+        if network.config.max_position_embeddings < WINDOW + BLOCK:
+            raise UserError(
+                f"it was trained for {network.config.max_position_embeddings:,} positions, and a window of {WINDOW:,} "
+                f"needs {WINDOW + BLOCK:,}",
+                where=options.base,
+                fix="Name another model with --base, or begin without one",
+            )
         network.config.stream_window = WINDOW  # its positions may reach further than what it is trained for now
         return network
     return new(SHAPES[options.shape], tokenizer, options.seed)

@@ -15,7 +15,7 @@ from chatdev.chain.recollection import Recollection
 from chatdev.chain.snapshots import Snapshots, stream_name
 from chatdev.company import CompanyBundle
 from chatdev.company.templates import rendered
-from chatdev.llm.base import Model
+from chatdev.llm.base import HeadTooLong, Model
 from chatdev.run.journal import Journal
 
 
@@ -63,6 +63,17 @@ class Crew:
         """True when the role keeps one stream for the whole run."""
         scope = self._bundle.company.stream.scope
         return scope == "run" or (scope == "auto" and not self.model_of(role).resends)
+
+    def holds_task(self, role: str) -> bool:
+        """Whether the model of a role can begin a stream for each role that it plays, with the task at the head."""
+        name = model_name(self._bundle, role)
+        try:
+            for one in self._bundle.used_roles():
+                if model_name(self._bundle, one) == name:
+                    self.model_of(one).open(self.head_of(self._bundle, one, self._task))
+        except HeadTooLong:
+            return False
+        return True
 
     def agent(self, role: str, step: str) -> Agent:
         """The agent of a role in a step."""

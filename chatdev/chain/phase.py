@@ -105,7 +105,10 @@ class PhaseRun:
         if self.ctx.journal.recorded(f"{self.step}/gave_up") is not None:
             return ""
         bounds = self._bounds(self.ctx.crew.model_of(self.phase.assistant).name)
-        return bounds.too_long(self.ctx.brief.text("task")) if bounds is not None else None
+        if bounds is None:
+            return None
+        too_long = bounds.too_long(self.ctx.brief.text("task"))
+        return too_long or (None if self.ctx.crew.holds_task(self.phase.assistant) else bounds.too_dense())
 
     def _bounds(self, model: str) -> Bounds | None:
         """The bounds of a model, in a phase that goes through the task piece by piece and may find it strange."""

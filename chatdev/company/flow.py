@@ -16,6 +16,7 @@ from chatdev.company.messages import did_you_mean, validated
 from chatdev.company.schema import Phase
 from chatdev.company.shelf import Shelf
 from chatdev.company.steps import AnyStep, CheckStep, PhaseStep
+from chatdev.company.templates import only_if_there
 from chatdev.company.tree import where
 from chatdev.errors import UserError, UserErrors
 
@@ -73,7 +74,7 @@ def lint_flow(
         elif isinstance(step, PhaseStep):
             phase = bundle.phases[step.phase]
             for word in phase.reads:
-                if word not in there | _local(bundle, step.phase):
+                if word not in there | _local(bundle, step.phase) and not _spared(bundle, shelf, word, step.phase):
                     place = where(bundle.trees["company"], *at)
                     errors.setdefault((word, step.phase), _unwritten(bundle, shelf, word, step.phase, place))
             there.update(_written(phase))
@@ -108,6 +109,12 @@ def _local(bundle: CompanyBundle, name: str) -> set[str]:
     """Names that are there inside this phase only."""
     found = {"comment"} if bundle.phases[name].instructor == HUMAN else set()
     return found | ({"question", "dialogue"} if name == bundle.company.reflection else set())
+
+
+def _spared(bundle: CompanyBundle, shelf: Shelf, word: str, name: str) -> bool:
+    """True for what a prompt shows only if it is there, in a company that does without the phase which writes it."""
+    mine = {found for phase in bundle.phases.values() for found in _written(phase)}
+    return word not in mine and word in _writers(bundle, shelf) and word in only_if_there(bundle.phases[name].prompt)
 
 
 def _unwritten(bundle: CompanyBundle, shelf: Shelf, word: str, name: str, step: str) -> UserError:

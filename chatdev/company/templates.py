@@ -66,6 +66,22 @@ def rendered(text: str, values: Mapping[str, Any], *, where: str = "") -> str:
     return _told(lambda: _made(text, values), where)
 
 
+def only_if_there(text: str) -> set[str]:
+    """Names that a valid template looks at nowhere but under an `{% if name %}` of their own."""
+
+    def unguarded(node: nodes.Node, sure: frozenset[str]) -> set[str]:
+        if isinstance(node, nodes.Name):
+            return {node.name} - sure
+        if isinstance(node, nodes.If) and isinstance(node.test, nodes.Name):
+            inside = [unguarded(part, sure | {node.test.name}) for part in node.body]
+            others = [unguarded(part, sure) for part in (*node.elif_, *node.else_)]
+            return set().union(*inside, *others)
+        return set().union(*(unguarded(part, sure) for part in node.iter_child_nodes()))
+
+    parsed = environment().parse(text)
+    return {node.name for node in parsed.find_all(nodes.Name)} - unguarded(parsed, frozenset())
+
+
 def _made(text: str, values: Mapping[str, Any]) -> str:
     budget, pieces = Budget(), list[str]()
     token = BUDGET.set(budget)

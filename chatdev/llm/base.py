@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from chatdev.errors import UserError
+
 Finish = Literal["stop", "length", "cut"]
 """Why a reply ended: the model was done, the reply limit was reached, or the connection broke for good."""
 
@@ -133,6 +135,10 @@ class Stream(Protocol):
         """Restore a snapshot of a stream opened in the same way; when it does not fit: False, no change."""
 
 
+class HeadTooLong(UserError):
+    """The head of a stream leaves no room behind it in the model's window."""
+
+
 class Model(Protocol):
     """A source of streams: an endpoint, local weights, or a script."""
 
@@ -142,7 +148,7 @@ class Model(Protocol):
     """True when every reply pays for the whole conversation (an endpoint); False when memory is kept."""
 
     def open(self, head: str, *, seed: int = 0) -> Stream:
-        """Open a stream with a pinned head (system prompt, role, task) that is never evicted."""
+        """Open a stream with a pinned head (system prompt, role, task) that is never evicted. Raises HeadTooLong."""
 
     def describe(self) -> str:
         """One line for the person: what this model is."""

@@ -76,11 +76,11 @@ def _gave_up(journal: Journal, end: Event) -> bool:
 
 
 def _window(journal: Journal) -> int:
-    """Tokens that the largest stream could hold; 0 unless a local model said everything."""
+    """Tokens that each stream could hold; 0 unless local models with one window said everything."""
     states = [said.get("window") for said in journal.of_kind("said")]
     sizes = [state.get("window") if isinstance(state, dict) else None for state in states]
     known = [size for size in sizes if isinstance(size, int) and not isinstance(size, bool) and size > 0]
-    return max(known, default=0) if len(known) == len(sizes) else 0
+    return known[0] if len(known) == len(sizes) and len(set(known)) == 1 else 0
 
 
 def _why(end: Event) -> str:

@@ -44,6 +44,15 @@ def test_of_what_it_does_not_know_it_says_so(tmp_path):
     assert not list(only_product(tmp_path).glob("*.py"))
 
 
+def test_a_task_of_more_tokens_than_it_holds_is_refused_before_a_word_is_said(tmp_path):
+    done = chatdev("--task", "Сделай игру в угадывание чисел. " * 15, "--sandbox", "host", cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "cannot hold a task of so many tokens" in done.stdout
+    assert apprentice.what_it_is() in done.stdout
+    journal = (only_product(tmp_path) / ".chatdev" / "journal.jsonl").read_text(encoding="utf-8")
+    assert '"kind":"said"' not in journal
+
+
 def test_it_is_small_and_an_ordinary_folder():
     names = {path.name: path.stat().st_size for path in apprentice.WEIGHTS.iterdir()}
     assert sum(names.values()) <= 32_000_000

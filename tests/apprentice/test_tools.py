@@ -248,13 +248,29 @@ def test_facts_of_any_kind_do_not_stop_an_average(tmp_path, two, held, left):
 
 def test_an_average_is_run_as_the_later_training_is(tmp_path, two):
     (two[0] / "apprentice.json").write_text('{"prompts": "old", "averaged": [0.1]}')
-    (two[1] / "apprentice.json").write_text('{"prompts": "new"}')
+    (two[1] / "apprentice.json").write_text('{"prompts": "new", "measured": {"loss": 1}}')
     config = json.loads((two[1] / "config.json").read_text())
     (two[1] / "config.json").write_text(json.dumps({**config, "stream_window": 900}))
     average.average(*two, 0.5, tmp_path / "both")
     assert open_local(str(tmp_path / "both")).settings.window == 900
     facts = json.loads((tmp_path / "both" / "apprentice.json").read_text())
-    assert facts == {"prompts": "new", "averaged": [0.1, 0.5]}
+    assert facts == {"prompts": "new", "averaged": [0.1, 0.5]}, "what was measured of the training is not the mixture's"
+
+
+def test_the_card_of_an_average_says_what_it_is(tmp_path, two):
+    held = {"families": ["tip"], "options": {"shape": "nano"}, "measured": {"loss": 0.125}}
+    (two[1] / "apprentice.json").write_text(json.dumps(held))
+    average.average(*two, 0.5, tmp_path / "both")
+    card = (tmp_path / "both" / "README.md").read_text()
+    assert "an average with those before the training, of which 50% is of the later ones" in card
+    assert "0.125" not in card
+
+
+def test_an_average_with_half_a_model_is_refused(tmp_path, two):
+    (two[1] / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"no tokenizer\.json"):
+        average.average(*two, 0.5, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
 
 
 def test_an_average_that_cannot_be_written_leaves_no_weights(tmp_path, two, monkeypatch):

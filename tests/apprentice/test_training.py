@@ -114,6 +114,11 @@ def test_a_training_begins_where_an_earlier_one_ended(tmp_path, tokenizer):
     assert found.config.stream_window == WINDOW
     export(found, tokenizer, tmp_path / "next" / "model")
     assert str(tmp_path) not in (tmp_path / "next" / "model" / "config.json").read_text()
+
+    config = json.loads((tmp_path / "earlier" / "config.json").read_text())
+    (tmp_path / "earlier" / "config.json").write_text(json.dumps({**config, "max_position_embeddings": WINDOW}))
+    with pytest.raises(UserError, match="trained for 1,152 positions"):
+        first_weights(options, tokenizer)
     for name, weight in earlier.named_parameters():
         assert torch.equal(found.get_parameter(name), weight.to(torch.bfloat16).float()), name
 

@@ -92,6 +92,26 @@ def test_loops_that_can_end(house: House, loop: str) -> None:
     assert house.load("mine.yaml").company.chain
 
 
+def test_a_company_may_do_without_what_a_prompt_shows_only_if_it_is_there(house: House) -> None:
+    phase = "instructor: boss\nassistant: coder\nreads: design\nconclusion: files\nprompt: '{}'\n"
+    house.put(
+        {
+            "mine.yaml": f"{ROLES}chain: [mine]\n",
+            "phases/mine.yaml": phase.format("{% if design %}{{ design }}{% endif %}"),
+        }
+    )
+    assert house.load("mine.yaml").used_phases() == ["mine"]
+    house.put({"mine.yaml": f"{ROLES}chain: [mine, design]\n"})
+    assert house.faults("mine.yaml") == [
+        'mine.yaml:3: nobody writes artifact "design" before phase "mine" reads it. Phase "design" writes it'
+    ]
+    house.put({"mine.yaml": f"{ROLES}chain: [mine]\n", "phases/mine.yaml": phase.format("{{ design }}")})
+    assert len(house.faults("mine.yaml")) == 1
+    guarded = phase.replace("design", "dsign").format("{% if dsign %}{{ dsign }}{% endif %}")
+    house.put({"phases/mine.yaml": guarded})
+    assert 'did you mean "design"' in house.faults("mine.yaml")[0]
+
+
 def test_a_loop_may_end_by_a_person_having_nothing_to_say(house: House) -> None:
     house.put(
         {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatdev.company import Role, bounds
-from chatdev.company.templates import environment, rendered
+from chatdev.company.templates import environment, only_if_there, rendered
 from chatdev.errors import UserError
 
 VALUES = {"task": " A snake ", "review": "", "role": Role(name="cto", title="Chief", prompt="x"), "names": ["a", "b"]}
@@ -142,3 +142,19 @@ def test_whatever_the_template_only_user_errors(template: str) -> None:
         text = str(error)
         assert "\n" not in text
     assert isinstance(text, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("{% if a %}{{ a }}{% endif %}", {"a"}),
+        ("{% if a %}{{ a }}{% endif %}{{ a }}", set()),
+        ("{% if a %}{{ b }}{% elif b %}{{ a }}{% endif %}", set()),
+        ("{% if a %}{% if b %}{{ a }} {{ b }}{% else %}{{ a }}{% endif %}{% endif %}", {"a", "b"}),
+        ("{% if not a %}{{ a }}{% endif %}", set()),
+        ("{% if a.b %}x{% endif %}", set()),
+        ("plain", set()),
+    ],
+)
+def test_what_a_prompt_shows_only_if_it_is_there(text, names):
+    assert only_if_there(text) == names

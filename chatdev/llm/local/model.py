@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from chatdev.errors import UserError
-from chatdev.llm.base import Sampling, SayLimits
+from chatdev.llm.base import HeadTooLong, Sampling, SayLimits
 from chatdev.llm.local.cache import SinkCache
 from chatdev.llm.local.memory import (
     Forward,
@@ -131,12 +130,12 @@ class LocalModel:
         """Open a stream whose head is pinned.
 
         Raises:
-            UserError: the head leaves no window behind it.
+            HeadTooLong: it leaves no window behind it.
         """
         ids = self.speller.head(head)
         most = self.settings.window - 2 * self.block
         if self.settings.sinks == "pinned" and len(ids) > most:
-            raise UserError(
+            raise HeadTooLong(
                 f"the head of this agent takes {len(ids):,} tokens, and a window of {self.settings.window:,} has "
                 f"room for {most:,}",
                 where=self.name,
