@@ -114,7 +114,8 @@ def _local(bundle: CompanyBundle, name: str) -> set[str]:
 def _spared(bundle: CompanyBundle, shelf: Shelf, word: str, name: str) -> bool:
     """True for what a prompt shows only if it is there, in a company that does without the phase which writes it."""
     mine = {found for phase in bundle.phases.values() for found in _written(phase)}
-    return word not in mine and word in _writers(bundle, shelf) and word in only_if_there(bundle.phases[name].prompt)
+    prompts = bundle.phases[name].prompt + (bundle.phases[name].instructor_prompt or "")
+    return word not in mine and word in _writers(bundle, shelf) and word in only_if_there(prompts)
 
 
 def _unwritten(bundle: CompanyBundle, shelf: Shelf, word: str, name: str, step: str) -> UserError:
