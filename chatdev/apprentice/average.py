@@ -46,7 +46,7 @@ def average(before: Path, after: Path, share: float, out: Path) -> None:
         for name in old
     }
     earlier = facts(before).get("averaged")
-    shares = [*(earlier if isinstance(earlier, list) else []), share]
+    shares = [one for one in (earlier if isinstance(earlier, list) else []) if isinstance(one, float)] + [share]
     known = {name: value for name, value in facts(after).items() if name != "measured"}  # nobody measured the mixture
     _write(mixed, after, out, {**known, "averaged": shares})
 

@@ -70,14 +70,16 @@ class LadderReport:
         fine = [f"{r.name}: {r.state}. {r.summary}" for r in self.rungs if r.state in ("passed", "skipped")]
         if self.entry:
             fine.insert(0, f"Started as: {self.entry}")
-        whole = [f"\n== {r.name}: {r.state} ==\n{_join(r)}" for r in failed]
-        text = "\n".join([f"Verdict: {self.verdict}.", *fine, *whole])
+
+        def sections(room: int) -> list[str]:
+            return [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r), room)}" for r in failed]
+
+        text = "\n".join([f"Verdict: {self.verdict}.", *fine, *sections(limit_chars)])
         if failed and len(text) <= limit_chars:
             return text
         head = "\n".join([f"Verdict: {self.verdict}. {self.reason}", *fine])
         room = max(200, limit_chars - len(head) - 40 * len(failed)) // max(1, len(failed))
-        parts = [f"\n== {r.name}: {r.state} ==\n{shorten(_join(r), room)}" for r in failed]
-        return shorten("\n".join([head, *parts]), limit_chars)
+        return shorten("\n".join([head, *sections(room)]), limit_chars)
 
 
 def judge(rungs: Sequence[Rung]) -> tuple[Verdict, str]:
